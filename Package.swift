@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
+  .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "stowage",
+  platforms: [.macOS(.v26)],
+  products: [.executable(name: "stowage", targets: ["stowage"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+  ],
+  targets: [
+    // C modules: thin, one library each.
+    .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc_unsecure"), .linkedLibrary("gpr")]),
+    .target(name: "CCSI", linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "CLinux", linkerSettings: [.linkedLibrary("blkid"), .linkedLibrary("uuid")]),
+    .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
+
+    module("GRPC", ["CGRPC"]),
+    module("CSI", ["CCSI"]),
+    module("Storage"),
+    module("Host", ["CLinux", "Storage", subprocess, systemPackage]),
+    module("FileBackend", ["Storage", "Host"]),
+    module("Telemetry", [logging]),
+    module("Driver", ["CSI", "GRPC", "Storage", "Host", "Telemetry", logging]),
+    module("CSIClient", ["CSI", "GRPC"]),
+    .executableTarget(
+      name: "stowage",
+      dependencies: [
+        "CYAML", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Driver", "Telemetry", "CSIClient", logging,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(name: "csi-generate", dependencies: ["CCSI"], swiftSettings: strict),
+
+    module("BackendContract", ["Storage"], path: "Tests/BackendContract"),
+    tests("StorageTests", ["Storage"]),
+    tests("GRPCTests", ["GRPC"]),
+    tests("CSITests", ["CSI"]),
+    tests("HostTests", ["Host", "Storage"]),
+    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
+    tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage"]),
+  ]
+)

@@ -1,0 +1,61 @@
+/// What a connected volume is on this host.
+package enum NodeSource: Hashable, Sendable {
+  /// A block device: absolute path of its node.
+  case block(device: String)
+  /// Something that mounts as it is: `mount -t type -o options source`.
+  case filesystem(source: String, type: String, options: [String])
+}
+
+/// How far the making of a volume's file system has come. Durable where the backend can record it.
+package enum FormatState: Hashable, Sendable {
+  /// Nothing was ever made: format when a probe finds the device empty.
+  case unformatted
+  /// A mkfs was begun and never seen to end; the volume was never mounted: make it again.
+  case formatting(FilesystemType)
+  /// Made, mounted perhaps: never format again.
+  case formatted
+  /// The backend cannot record it: format only what a probe finds empty.
+  case unrecorded
+}
+
+/// The contexts that a node call carries.
+package struct NodeConnection: Hashable, Sendable {
+  package var publishContext: [String: String]
+  package var volumeContext: [String: String]
+  package var secrets: Secrets
+  package var readOnly: Bool
+  package init(
+    publishContext: [String: String] = [:], volumeContext: [String: String] = [:], secrets: Secrets = .none,
+    readOnly: Bool = false
+  ) {
+    self.publishContext = publishContext
+    self.volumeContext = volumeContext
+    self.secrets = secrets
+    self.readOnly = readOnly
+  }
+}
+
+/// Brings volumes to this host and takes them away again. Formatting, mounting, growing and statistics are the
+/// driver's; state is read from the kernel and the backend, never remembered.
+package protocol NodeBackend: Sendable {
+  var name: BackendName { get }
+
+  /// Makes the volume present on this host; the same source on a repeat.
+  /// - Throws: `.notFound` for an unknown volume.
+  func connect(_ id: NativeID, _ connection: NodeConnection) async throws -> NodeSource
+
+  /// What `connect` gave, read from the kernel now, or nil when the volume is not connected here. Cheap.
+  func connected(_ id: NativeID) async throws -> NodeSource?
+
+  /// Flushes and takes the volume away; succeeds when it is not connected. The driver has unmounted it.
+  func disconnect(_ id: NativeID) async throws
+
+  /// Lets the connected device show the volume's present size and returns that size.
+  func refreshSize(_ id: NativeID) async throws -> ByteCount
+
+  func formatState(_ id: NativeID) async throws -> FormatState
+  /// Durable when it returns.
+  func setFormatState(_ state: FormatState, for id: NativeID) async throws
+  /// Further arguments for mkfs of `type`, from the volume's parameters.
+  func formatOptions(for id: NativeID, type: FilesystemType) async throws -> [String]
+}
