@@ -1,6 +1,13 @@
 import CSI
 import GRPC
 
+extension Codec where Message: CSIMessage {
+  /// The protobuf form.
+  static var csi: Codec {
+    Codec(decode: { try Message(serialized: $0) }, encode: { message, allocate in try message.serialize(allocate) })
+  }
+}
+
 /// One connection to a CSI server.
 struct CSISocket: Sendable {
   let client: Client
