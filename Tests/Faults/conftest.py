@@ -60,3 +60,13 @@ def server(binary, root, csi, kills):
         server.process.kill()
         server.process.wait()
 
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the end of the server's log with a failure: the directory is gone by then."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("server")
+    if report.failed and server and (server.root / "server.log").exists():
+        report.sections.append(("server.log", (server.root / "server.log").read_text(errors="replace")[-8000:]))
+    return report
