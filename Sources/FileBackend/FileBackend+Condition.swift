@@ -46,9 +46,7 @@ extension FileBackend: HealthReportingBackend {
 
   /// Errors that the file system on the connected device has met (ext4 counts them).
   private func deviceProblems(_ record: VolumeRecord) throws -> [VolumeCondition.Problem] {
-    let data = layout.data(ofVolume: record.id)
-    guard try disk.usage(of: data) != nil else { return [] }
-    let errors = try LoopDevice.attached(to: data).compactMap { device in
+    let errors = try LoopDevice.attached(to: layout.data(ofVolume: record.id)).compactMap { device in
       FileContents.line("/sys/fs/ext4/loop\(device.number)/errors_count").flatMap { Int($0) }
     }.reduce(0, +)
     guard errors > 0 else { return [] }

@@ -9,7 +9,7 @@ extension FileBackend {
     }
     let data = layout.data(ofVolume: id)
     let usage = try disk.usage(of: data)
-    if usage != nil, let device = try LoopDevice.attached(to: data).first {
+    if let device = try LoopDevice.attached(to: data).first {
       throw StorageError.precondition("volume \(id) is in use as \(device.path)")
     }
     try vanish(layout.directory(ofVolume: id), of: id, in: layout.volumes) {

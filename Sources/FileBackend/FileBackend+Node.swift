@@ -42,9 +42,7 @@ extension FileBackend: NodeBackend, EphemeralBackend {
   }
 
   private func devices(of id: NativeID) throws -> [LoopDevice] {
-    guard try record(id) != nil else { return [] }
-    let data = layout.data(ofVolume: id)
-    return try disk.usage(of: data) == nil ? [] : LoopDevice.attached(to: data)
+    try record(id) == nil ? [] : LoopDevice.attached(to: layout.data(ofVolume: id))
   }
 
   package func formatState(_ id: NativeID) async throws -> FormatState { try existing(id).format }
