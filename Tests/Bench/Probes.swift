@@ -94,7 +94,8 @@ private func spawn(_ command: [String]) throws -> pid_t {
   var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
   defer { arguments.forEach { free($0) } }
   var pid: pid_t = 0
-  let error = posix_spawn(&pid, arguments[0], nil, nil, &arguments, environ)
+  guard let program = command.first else { throw BenchError(description: "no command to start") }
+  let error = posix_spawn(&pid, program, nil, nil, &arguments, environ)
   guard error == 0 else { throw BenchError(description: "cannot start \(command): \(String(cString: strerror(error)))") }
   return pid
 }
