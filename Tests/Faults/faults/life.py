@@ -63,13 +63,19 @@ class Life:
         staging, target = self.staging(volume), self.target(volume)
         staging.mkdir(exist_ok=True)
         capability = self.block_capability() if block else self.capability()
+        context = self.server.call("Controller", "ControllerPublishVolume", volume_id=volume, node_id="node-1",
+                                   volume_capability=capability).publish_context
         self.server.call("Node", "NodeStageVolume", volume_id=volume, staging_target_path=str(staging),
-                         volume_capability=capability)
+                         volume_capability=capability, publish_context=context)
         if not block:
             self.check_identity(volume)
-        self.server.call("Node", "NodePublishVolume", volume_id=volume, staging_target_path=str(staging),
-                         target_path=str(target), volume_capability=capability)
+        self.publish(volume, target, block)
         return target
+
+    def publish(self, volume: str, target: Path, block: bool, readonly: bool = False) -> None:
+        capability = self.block_capability() if block else self.capability()
+        self.server.call("Node", "NodePublishVolume", volume_id=volume, staging_target_path=str(self.staging(volume)),
+                         target_path=str(target), volume_capability=capability, readonly=readonly)
 
     def check_identity(self, volume: str) -> None:
         """The file system that was there at the first stage is there at every later one."""
@@ -77,11 +83,16 @@ class Life:
         assert self.uuids.setdefault(volume, uuid) == uuid, f"{volume} was formatted a second time"
 
     def take_away(self, volume: str) -> None:
-        """Unpublishes and unstages a volume."""
-        self.server.call("Node", "NodeUnpublishVolume", volume_id=volume, target_path=str(self.target(volume)))
-        assert not os.path.lexists(self.target(volume)), "the target was left behind"
+        """Unpublishes, unstages and detaches a volume."""
+        self.unpublish(volume, self.target(volume))
         self.server.call("Node", "NodeUnstageVolume", volume_id=volume, staging_target_path=str(self.staging(volume)))
         assert observe.mounts(self.staging(volume)) == []
+        assert os.listdir(self.staging(volume)) == [], "the staging directory is not empty"
+        self.server.call("Controller", "ControllerUnpublishVolume", volume_id=volume, node_id="node-1")
+
+    def unpublish(self, volume: str, target: Path) -> None:
+        self.server.call("Node", "NodeUnpublishVolume", volume_id=volume, target_path=str(target))
+        assert not os.path.lexists(target), "the target was left behind"
 
     def snapshot(self, name: str, volume: str) -> str:
         snapshot = self.server.call(
@@ -118,6 +129,7 @@ class Life:
     def everything(self) -> None:
         self.mounted()
         self.raw()
+        self.ephemeral()
 
     def mounted(self) -> None:
         """Create, write, snapshot, restore, clone, expand, group snapshot, restage, delete."""
@@ -156,10 +168,14 @@ class Life:
         return group.group_snapshot_id, [member.snapshot_id for member in group.snapshots]
 
     def raw(self) -> None:
-        """A raw block volume: written, snapshotted, restored bigger, expanded, read again, deleted."""
+        """A raw block volume: written, shown read-only, snapshotted, restored bigger, expanded, read again, deleted."""
         origin = self.create("raw", 4 * MIB, block=True)
         content = self.random.randbytes(MIB)
         write_device(self.bring(origin, block=True), content)
+        reader = self.base / "reader"
+        self.publish(origin, reader, block=True, readonly=True)
+        assert read_device(reader, MIB) == content
+        self.unpublish(origin, reader)
         snapshot = self.snapshot("raw-snapshot", origin)
         other = self.random.randbytes(MIB)
         write_device(self.target(origin), other)
@@ -175,6 +191,17 @@ class Life:
         self.server.call("Controller", "DeleteSnapshot", snapshot_id=snapshot)
         for volume in (origin, restored):
             self.delete(volume)
+
+    def ephemeral(self) -> None:
+        """An inline volume of one pod: made by its publication and gone with it."""
+        volume = "csi-" + self.random.randbytes(32).hex()
+        target = self.base / "inline"
+        self.server.call("Node", "NodePublishVolume", volume_id=volume, target_path=str(target),
+                         volume_capability=self.capability(),
+                         volume_context={"csi.storage.k8s.io/ephemeral": "true", "size": str(self.least)})
+        content = observe.write(target / "file", self.random.randbytes(100_000))
+        assert observe.checksum(target / "file") == content
+        self.unpublish(volume, target)
 
 
 def write_device(path: Path, content: bytes) -> None:
