@@ -6,6 +6,8 @@ package enum OperationKey: Hashable, Sendable {
   case volume(QualifiedID)
   /// The volume's mounts on this node.
   case nodeVolume(QualifiedID)
+  /// The point in time of the volume's snapshots: one is cut at a time.
+  case cut(QualifiedID)
   /// Volumes by the name that the CO gives at creation.
   case volumeName(String)
   case snapshot(QualifiedID)
@@ -110,7 +112,7 @@ extension OperationKey {
   /// For messages.
   fileprivate var subject: String {
     switch self {
-    case .volume(let id), .nodeVolume(let id): "volume \(id)"
+    case .volume(let id), .nodeVolume(let id), .cut(let id): "volume \(id)"
     case .volumeName(let name): "volume name \(name)"
     case .snapshot(let id): "snapshot \(id)"
     case .snapshotName(let name): "snapshot name \(name)"

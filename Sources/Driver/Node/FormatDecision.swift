@@ -9,6 +9,8 @@ enum FormatDecision: Hashable, Sendable {
   case make(FilesystemType)
   /// A file system of somebody else's making on a volume that has no record: record it as formatted, mount.
   case adopt(FilesystemType)
+  /// A copy of another volume: give the file system an identity of its own, record it as formatted, mount.
+  case renew(FilesystemType)
   case mount(FilesystemType)
 
   /// - Parameters:
@@ -31,7 +33,11 @@ enum FormatDecision: Hashable, Sendable {
       return .adopt(try usable(type, wanted: wanted))
     case (.unrecorded, .holds(let type)), (.formatted, .holds(let type)):
       return .mount(try usable(type, wanted: wanted))
-    case (.formatted, .empty):
+    case (.copied(let copied), .holds(let type)) where type == copied.rawValue:
+      return .renew(try usable(type, wanted: wanted))
+    case (.copied, .holds(let type)):
+      return .adopt(try usable(type, wanted: wanted))
+    case (.formatted, .empty), (.copied, .empty):
       throw StorageError.precondition(
         "the volume was in use before, yet no file system is found on it; it is not formatted again")
     }
