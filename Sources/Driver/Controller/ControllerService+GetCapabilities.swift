@@ -2,7 +2,7 @@ import CSI
 import Storage
 
 extension ControllerService {
-  typealias Ability = ControllerServiceCapability.RPC.`Type`
+  typealias Ability = ControllerServiceCapability.RPC.Kind
 
   /// ControllerGetCapabilities: what the backends conform to.
   func controllerGetCapabilities(
