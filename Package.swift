@@ -41,7 +41,7 @@ let package = Package(
     module("CSI", ["CCSI"]),
     module("Storage"),
     module("Host", ["CLinux", "Storage", subprocess, systemPackage]),
-    module("FileBackend", ["Storage", "Host"]),
+    module("FileBackend", ["CLinux", "Storage", "Host"]),
     module("Telemetry", [logging]),
     module("Driver", ["CSI", "GRPC", "Storage", "Host", "Telemetry", logging]),
     module("CSIClient", ["CSI", "GRPC"]),
@@ -62,6 +62,6 @@ let package = Package(
     tests("CSITests", ["CSI", "CCSI"]),
     tests("HostTests", ["Host", "Storage"]),
     tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
-    tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage"]),
+    tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
   ]
 )
