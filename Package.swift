@@ -42,7 +42,7 @@ let package = Package(
     module("CSI", ["CCSI"]),
     module("Storage"),
     module("Host", ["CLinux", "Storage", subprocess, systemPackage]),
-    module("FileBackend", ["CLinux", "Storage", "Host"]),
+    module("FileBackend", ["Storage", "Host"]),
     module("Telemetry", [logging]),
     module("Driver", ["CSI", "GRPC", "Storage", "Host", "Telemetry", logging]),
     module("Configuration", ["CYAML", "Storage"]),
