@@ -1,6 +1,6 @@
 import ArgumentParser
 import CSI
-import Storage
+import struct Storage.ByteCount
 
 /// `key=value` on the command line; the value may hold further '='.
 struct KeyValue: ExpressibleByArgument, Hashable, Sendable {
@@ -32,7 +32,7 @@ struct Size: ExpressibleByArgument, Hashable, Sendable {
   let bytes: Int64
 
   init?(argument: String) {
-    guard let count = Storage.ByteCount(parsing: argument) else { return nil }
+    guard let count = ByteCount(parsing: argument) else { return nil }
     bytes = count.bytes
   }
 }

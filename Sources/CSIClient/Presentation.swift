@@ -1,5 +1,5 @@
 import CSI
-import Storage
+import struct Storage.ByteCount
 
 /// Answers for people: tables where an answer is a list, `key  value` lines elsewhere. All of it is read from the JSON
 /// form of the message, so that a new field shows up by itself.
@@ -125,7 +125,7 @@ package enum Presentation {
 
   /// Short where that is exact, else the bytes themselves: nothing is rounded away.
   private static func size(_ bytes: Int64) -> String {
-    let text = Storage.ByteCount(bytes).description
+    let text = ByteCount(bytes).description
     return text.hasSuffix("iB") ? text : String(bytes)
   }
 

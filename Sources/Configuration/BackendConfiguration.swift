@@ -64,12 +64,12 @@ package struct BackendConfiguration: Hashable, Sendable {
 package struct FileBackendConfiguration: Hashable, Sendable {
   /// Where volumes and snapshots lie; made when it is missing.
   package var directory: String
-  /// How many times the directory's file system may be promised to sparse volumes.
+  /// How many bytes are promised for each free byte of the directory's file system.
   package var overprovision = 1.0
   /// The size of volumes whose CO asks for none.
   package var defaultSize = ByteCount.gib(1)
-  /// The largest volume; nil: what the directory's file system can hold in one file.
-  package var maximumSize: ByteCount?
+  package var minimumSize = ByteCount.mib(1)
+  package var maximumSize = ByteCount.tib(16)
   /// The file system of volumes whose CO names none.
   package var defaultFilesystem = FilesystemType.ext4
   /// Whether loop devices pass the host's page cache where they can.
@@ -86,8 +86,9 @@ package struct FileBackendConfiguration: Hashable, Sendable {
   /// The keys of the file, besides `name` and `type`.
   package static let settings: [Setting<FileBackendConfiguration>] = [
     .value("directory", \.directory, "where volumes lie", parse: Parse.absolutePath),
-    .value("overprovision", \.overprovision, "times the space that may be promised", parse: Parse.ratio(0.01...1000)),
+    .value("overprovision", \.overprovision, "bytes promised for each free one", parse: Parse.ratio(0.1...1000)),
     .value("defaultSize", \.defaultSize, "the size when none is asked for", parse: Parse.size),
+    .value("minimumSize", \.minimumSize, "the smallest volume", parse: Parse.size),
     .value("maximumSize", \.maximumSize, "the largest volume", parse: Parse.size),
     .value(
       "defaultFilesystem", \.defaultFilesystem, "the file system when none is asked for",
@@ -99,8 +100,9 @@ package struct FileBackendConfiguration: Hashable, Sendable {
     directory = ""
     try setFields(of: &self, from: entries, settings: Self.settings, elsewhere: ["name", "type"])
     guard !directory.isEmpty else { throw ConfigurationError("backend \"\(name)\" needs a directory", line: line) }
-    if let maximumSize, defaultSize > maximumSize {
-      throw ConfigurationError("defaultSize of backend \"\(name)\" is above its maximumSize", line: line)
+    guard minimumSize <= defaultSize, defaultSize <= maximumSize else {
+      throw ConfigurationError(
+        "backend \"\(name)\" must have minimumSize <= defaultSize <= maximumSize", line: line)
     }
   }
 }

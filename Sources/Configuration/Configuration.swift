@@ -24,6 +24,8 @@ package struct Configuration: Hashable, Sendable {
   package var allowedPaths: [String] = []
   /// Whether capabilities that only CSI 1.13 knows are advertised.
   package var advertise113 = false
+  /// The largest inline ephemeral volume that a pod may ask for.
+  package var ephemeralLimit = ByteCount.gib(100)
   /// Threads for calls that block.
   package var threads = 16
   /// The first one serves requests that name none.
@@ -64,6 +66,9 @@ package struct Configuration: Hashable, Sendable {
     .value(
       "advertise113", \.advertise113, environment: "STOWAGE_ADVERTISE_113", "advertise what only CSI 1.13 knows",
       parse: Parse.bool),
+    .value(
+      "ephemeralLimit", \.ephemeralLimit, environment: "STOWAGE_EPHEMERAL_LIMIT",
+      "the largest inline ephemeral volume", parse: Parse.size),
     .value(
       "threads", \.threads, environment: "STOWAGE_THREADS", "threads for calls that block",
       parse: Parse.integer(1...256)),

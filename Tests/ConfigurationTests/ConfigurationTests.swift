@@ -34,12 +34,14 @@ import Testing
       allowedPaths: [/var/lib/kubelet, /mnt]
       advertise113: true
       threads: 8
+      ephemeralLimit: 4GiB
       backends:
         - name: fast
           type: file
           directory: /srv/fast
           overprovision: 2.5
           defaultSize: 2GiB
+          minimumSize: 8MiB
           maximumSize: 1TiB
           defaultFilesystem: xfs
           directIO: false
@@ -60,11 +62,13 @@ import Testing
     #expect(configuration.allowedPaths == ["/var/lib/kubelet", "/mnt"])
     #expect(configuration.advertise113)
     #expect(configuration.threads == 8)
+    #expect(configuration.ephemeralLimit == .gib(4))
     #expect(configuration.backends.map(\.name.rawValue) == ["fast", "slow"])
     guard case .file(let fast) = configuration.backends[0].kind else { return }
     #expect(fast.directory == "/srv/fast")
     #expect(fast.overprovision == 2.5)
     #expect(fast.defaultSize == .gib(2))
+    #expect(fast.minimumSize == .mib(8))
     #expect(fast.maximumSize == .tib(1))
     #expect(fast.defaultFilesystem == .xfs)
     #expect(!fast.directIO)
@@ -105,7 +109,7 @@ import Testing
     ),
     (
       "backends:\n  - {name: a, type: file, directory: /x, defaultSize: 2GiB, maximumSize: 1GiB}\n",
-      "f.yaml:2: defaultSize of backend \"a\" is above its maximumSize"
+      "f.yaml:2: backend \"a\" must have minimumSize <= defaultSize <= maximumSize"
     ),
   ])
   func `mistakes are told with file and line`(text: String, message: String) {
