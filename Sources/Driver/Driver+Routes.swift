@@ -6,9 +6,9 @@ extension Driver {
   func identityRoutes(_ calls: CallChain) -> [Route] {
     let service = IdentityService(registry: registry, configuration: configuration, readiness: readiness)
     return [
-      calls.unary(Methods.getPluginInfo, .query, service.getPluginInfo),
-      calls.unary(Methods.getPluginCapabilities, .query, service.getPluginCapabilities),
-      calls.unary(Methods.probe, .query, service.probe),
+      calls.unary(Methods.getPluginInfo, .query, to: service.getPluginInfo),
+      calls.unary(Methods.getPluginCapabilities, .query, to: service.getPluginCapabilities),
+      calls.unary(Methods.probe, .query, to: service.probe),
     ]
   }
 
@@ -16,23 +16,23 @@ extension Driver {
     let service = ControllerService(registry: registry, gate: gate, configuration: configuration)
     let calls = ModeChain(calls: calls, isServed: configuration.mode.servesController)
     return [
-      calls.unary(Methods.createVolume, subject: \.name, service.createVolume),
-      calls.unary(Methods.deleteVolume, subject: \.volumeID, service.deleteVolume),
-      calls.unary(Methods.controllerPublishVolume, subject: \.volumeID, service.controllerPublishVolume),
-      calls.unary(Methods.controllerUnpublishVolume, subject: \.volumeID, service.controllerUnpublishVolume),
-      calls.unary(Methods.validateVolumeCapabilities, subject: \.volumeID, service.validateVolumeCapabilities),
-      calls.unary(Methods.listVolumes, service.listVolumes),
-      calls.unary(Methods.controllerListVolumeHealth, service.controllerListVolumeHealth),
-      calls.unary(Methods.controllerGetVolumeHealth, subject: \.volumeID, service.controllerGetVolumeHealth),
-      calls.unary(Methods.getCapacity, service.getCapacity),
-      calls.unary(Methods.controllerGetCapabilities, .query, service.controllerGetCapabilities),
-      calls.unary(Methods.createSnapshot, subject: \.sourceVolumeID, service.createSnapshot),
-      calls.unary(Methods.deleteSnapshot, subject: \.snapshotID, service.deleteSnapshot),
-      calls.unary(Methods.listSnapshots, subject: \.sourceVolumeID, service.listSnapshots),
-      calls.unary(Methods.getSnapshot, subject: \.snapshotID, service.getSnapshot),
-      calls.unary(Methods.controllerExpandVolume, subject: \.volumeID, service.controllerExpandVolume),
-      calls.unary(Methods.controllerGetVolume, subject: \.volumeID, service.controllerGetVolume),
-      calls.unary(Methods.controllerModifyVolume, subject: \.volumeID, service.controllerModifyVolume),
+      calls.unary(Methods.createVolume, subject: \.name, to: service.createVolume),
+      calls.unary(Methods.deleteVolume, subject: \.volumeID, to: service.deleteVolume),
+      calls.unary(Methods.controllerPublishVolume, subject: \.volumeID, to: service.controllerPublishVolume),
+      calls.unary(Methods.controllerUnpublishVolume, subject: \.volumeID, to: service.controllerUnpublishVolume),
+      calls.unary(Methods.validateVolumeCapabilities, subject: \.volumeID, to: service.validateVolumeCapabilities),
+      calls.unary(Methods.listVolumes, to: service.listVolumes),
+      calls.unary(Methods.controllerListVolumeHealth, to: service.controllerListVolumeHealth),
+      calls.unary(Methods.controllerGetVolumeHealth, subject: \.volumeID, to: service.controllerGetVolumeHealth),
+      calls.unary(Methods.getCapacity, to: service.getCapacity),
+      calls.unary(Methods.controllerGetCapabilities, .query, to: service.controllerGetCapabilities),
+      calls.unary(Methods.createSnapshot, subject: \.sourceVolumeID, to: service.createSnapshot),
+      calls.unary(Methods.deleteSnapshot, subject: \.snapshotID, to: service.deleteSnapshot),
+      calls.unary(Methods.listSnapshots, subject: \.sourceVolumeID, to: service.listSnapshots),
+      calls.unary(Methods.getSnapshot, subject: \.snapshotID, to: service.getSnapshot),
+      calls.unary(Methods.controllerExpandVolume, subject: \.volumeID, to: service.controllerExpandVolume),
+      calls.unary(Methods.controllerGetVolume, subject: \.volumeID, to: service.controllerGetVolume),
+      calls.unary(Methods.controllerModifyVolume, subject: \.volumeID, to: service.controllerModifyVolume),
     ]
   }
 
@@ -40,10 +40,10 @@ extension Driver {
     let service = GroupControllerService(registry: registry, gate: gate)
     let calls = ModeChain(calls: calls, isServed: configuration.mode.servesController)
     return [
-      calls.unary(Methods.groupControllerGetCapabilities, .query, service.groupControllerGetCapabilities),
-      calls.unary(Methods.createVolumeGroupSnapshot, subject: \.name, service.createVolumeGroupSnapshot),
-      calls.unary(Methods.deleteVolumeGroupSnapshot, subject: \.groupSnapshotID, service.deleteVolumeGroupSnapshot),
-      calls.unary(Methods.getVolumeGroupSnapshot, subject: \.groupSnapshotID, service.getVolumeGroupSnapshot),
+      calls.unary(Methods.groupControllerGetCapabilities, .query, to: service.groupControllerGetCapabilities),
+      calls.unary(Methods.createVolumeGroupSnapshot, subject: \.name, to: service.createVolumeGroupSnapshot),
+      calls.unary(Methods.deleteVolumeGroupSnapshot, subject: \.groupSnapshotID, to: service.deleteVolumeGroupSnapshot),
+      calls.unary(Methods.getVolumeGroupSnapshot, subject: \.groupSnapshotID, to: service.getVolumeGroupSnapshot),
     ]
   }
 
@@ -51,8 +51,8 @@ extension Driver {
     let service = SnapshotMetadataService(registry: registry, gate: gate)
     let calls = ModeChain(calls: calls, isServed: configuration.mode.servesController)
     return [
-      calls.stream(Methods.getMetadataAllocated, subject: \.snapshotID, service.getMetadataAllocated),
-      calls.stream(Methods.getMetadataDelta, subject: \.targetSnapshotID, service.getMetadataDelta),
+      calls.stream(Methods.getMetadataAllocated, subject: \.snapshotID, to: service.getMetadataAllocated),
+      calls.stream(Methods.getMetadataDelta, subject: \.targetSnapshotID, to: service.getMetadataDelta),
     ]
   }
 
@@ -60,16 +60,16 @@ extension Driver {
     let service = NodeService(registry: registry, gate: gate, configuration: configuration)
     let calls = ModeChain(calls: calls, isServed: configuration.mode.servesNode)
     return [
-      calls.unary(Methods.nodeStageVolume, subject: \.volumeID, service.nodeStageVolume),
-      calls.unary(Methods.nodeUnstageVolume, subject: \.volumeID, service.nodeUnstageVolume),
-      calls.unary(Methods.nodePublishVolume, subject: \.volumeID, service.nodePublishVolume),
-      calls.unary(Methods.nodeUnpublishVolume, subject: \.volumeID, service.nodeUnpublishVolume),
-      calls.unary(Methods.nodeGetVolumeStats, subject: \.volumeID, service.nodeGetVolumeStats),
-      calls.unary(Methods.nodeGetVolumeHealth, subject: \.volumeID, service.nodeGetVolumeHealth),
-      calls.unary(Methods.nodeGetStorageHealth, service.nodeGetStorageHealth),
-      calls.unary(Methods.nodeExpandVolume, subject: \.volumeID, service.nodeExpandVolume),
-      calls.unary(Methods.nodeGetCapabilities, .query, service.nodeGetCapabilities),
-      calls.unary(Methods.nodeGetInfo, .query, service.nodeGetInfo),
+      calls.unary(Methods.nodeStageVolume, subject: \.volumeID, to: service.nodeStageVolume),
+      calls.unary(Methods.nodeUnstageVolume, subject: \.volumeID, to: service.nodeUnstageVolume),
+      calls.unary(Methods.nodePublishVolume, subject: \.volumeID, to: service.nodePublishVolume),
+      calls.unary(Methods.nodeUnpublishVolume, subject: \.volumeID, to: service.nodeUnpublishVolume),
+      calls.unary(Methods.nodeGetVolumeStats, subject: \.volumeID, to: service.nodeGetVolumeStats),
+      calls.unary(Methods.nodeGetVolumeHealth, subject: \.volumeID, to: service.nodeGetVolumeHealth),
+      calls.unary(Methods.nodeGetStorageHealth, to: service.nodeGetStorageHealth),
+      calls.unary(Methods.nodeExpandVolume, subject: \.volumeID, to: service.nodeExpandVolume),
+      calls.unary(Methods.nodeGetCapabilities, .query, to: service.nodeGetCapabilities),
+      calls.unary(Methods.nodeGetInfo, .query, to: service.nodeGetInfo),
     ]
   }
 }
@@ -81,18 +81,18 @@ private struct ModeChain: Sendable {
 
   func unary<Q: CSIMessage, R: CSIMessage>(
     _ method: Method<Q, R>, _ kind: CallChain.Kind = .work, subject: @escaping @Sendable (Q) -> String = { _ in "" },
-    _ handler: @escaping @Sendable (Q) async throws -> R
+    to handler: @escaping @Sendable (Q) async throws -> R
   ) -> Route {
     guard isServed else { return calls.unary(method, .query) { _ in throw refusal(method.service) } }
-    return calls.unary(method, kind, subject: subject, handler)
+    return calls.unary(method, kind, subject: subject, to: handler)
   }
 
   func stream<Q: CSIMessage, R: CSIMessage>(
     _ method: Method<Q, R>, subject: @escaping @Sendable (Q) -> String,
-    _ handler: @escaping @Sendable (Q, ResponseWriter<R>) async throws -> Void
+    to handler: @escaping @Sendable (Q, ResponseWriter<R>) async throws -> Void
   ) -> Route {
     guard isServed else { return calls.stream(method, subject: subject) { _, _ in throw refusal(method.service) } }
-    return calls.stream(method, subject: subject, handler)
+    return calls.stream(method, subject: subject, to: handler)
   }
 
   private func refusal(_ service: String) -> StorageError {

@@ -30,7 +30,7 @@ struct CallChain: Sendable {
   /// - Parameter subject: the volume, snapshot or name that the log line names.
   func unary<Q: CSIMessage, R: CSIMessage>(
     _ method: Method<Q, R>, _ kind: Kind = .work, subject: @escaping @Sendable (Q) -> String = { _ in "" },
-    _ handler: @escaping @Sendable (Q) async throws -> R
+    to handler: @escaping @Sendable (Q) async throws -> R
   ) -> Route {
     .unary(method.path, .csi(Q.self), .csi(R.self), dispatch: kind == .query ? .inline : .pool) { request, context in
       try await around(method.path, kind, context, subject: { subject(request) }) { try await handler(request) }
@@ -39,7 +39,7 @@ struct CallChain: Sendable {
 
   func stream<Q: CSIMessage, R: CSIMessage>(
     _ method: Method<Q, R>, subject: @escaping @Sendable (Q) -> String,
-    _ handler: @escaping @Sendable (Q, ResponseWriter<R>) async throws -> Void
+    to handler: @escaping @Sendable (Q, ResponseWriter<R>) async throws -> Void
   ) -> Route {
     .serverStream(method.path, .csi(Q.self), .csi(R.self), dispatch: .pool) { request, writer, context in
       try await around(method.path, .work, context, subject: { subject(request) }) {

@@ -10,7 +10,7 @@ extension ControllerService {
     guard registry.conform(to: (any HealthReportingBackend).self) else {
       throw StorageError.unsupported("no backend reports health")
     }
-    let page = try await pager.page(volumeSources(), id: \.id) { volume, backend in
+    let page = try await pager.page(volumeSources(), id: \.id) { volume, backend -> Pager.Sized<VolumeHealth>? in
       guard let condition = try await condition(of: volume.id, backend), condition.isAbnormal else { return nil }
       let health = condition.health(of: registry.text(volume.id, of: backend))
       let words = condition.problems.reduce(0) { $0 + $1.reason.utf8.count + $1.message.utf8.count + 32 }

@@ -17,10 +17,24 @@ extension NodeService {
     return try await gate.run(
       exclusive: keys(order.volumeID, backend) + [.path(order.target)], request: request
     ) {
-      let volume = try await ephemeralVolume(spec, backend)
-      CrashPoint.publishEphemeralCreated.reached()
-      try await mountEphemeral(volume, order, backend)
+      if let volume = try await existingVolume(spec, backend) {
+        try await mountEphemeral(volume, order, backend)
+      } else {
+        try await mountEphemeral(newlyMade: try await backend.createVolume(spec), order, backend)
+      }
       return NodePublishVolumeResponse()
+    }
+  }
+
+  /// What this very call made goes again when it fails: the answer may be final, and nobody else knows of the volume.
+  private func mountEphemeral(newlyMade volume: Volume, _ order: PublishOrder, _ backend: EphemeralOwner) async throws {
+    CrashPoint.publishEphemeralCreated.reached()
+    do {
+      try await mountEphemeral(volume, order, backend)
+    } catch {
+      try await disconnect(registry.id(volume.id, of: backend))
+      try await backend.deleteVolume(volume.id, secrets: .none)
+      throw error
     }
   }
 
@@ -45,10 +59,9 @@ extension NodeService {
       secrets: order.secrets, isEphemeral: true)
   }
 
-  private func ephemeralVolume(_ spec: VolumeSpec, _ backend: EphemeralOwner) async throws -> Volume {
-    guard let existing = try await (backend as any StorageBackend).volume(named: spec.name) else {
-      return try await backend.createVolume(spec)
-    }
+  /// - Throws: `.incompatible` when a volume of this name is another one.
+  private func existingVolume(_ spec: VolumeSpec, _ backend: EphemeralOwner) async throws -> Volume? {
+    guard let existing = try await (backend as any StorageBackend).volume(named: spec.name) else { return nil }
     if let difference = existing.difference(from: spec, defaultFilesystem: backend.defaultFilesystem) {
       throw StorageError.incompatible("the volume exists with another \(difference)")
     }
@@ -73,7 +86,7 @@ extension NodeService {
     }
     try HostPath.createDirectory(order.target)
     CrashPoint.publishTargetMade.reached()
-    let flags = mount.flags + (order.isReadOnly ? ["ro"] : [])
+    let flags = mount.flags + (order.isReadOnly && !mount.asksReadOnly ? ["ro"] : [])
     try await mountVolume(
       id, MountCapability(filesystem: mount.filesystem, flags: flags, group: order.isReadOnly ? nil : mount.group),
       device, at: order.target, readOnly: false, registry.backend(of: id))

@@ -14,7 +14,7 @@ extension NodeService {
       type, flags: mount.flags, readOnly: readOnly, deviceIsReadOnly: try BlockDevice.isReadOnly(device))
     try Mount.filesystem(device, at: path, type: type.rawValue, options: options)
     CrashPoint.stageAfterMount.reached()
-    guard !readOnly else { return }
+    guard !readOnly, !mount.asksReadOnly else { return }
     do {
       try Filesystem.grow(type, mountPoint: path, device: device)
       if let group = mount.group { try VolumeOwnership.give(path, to: group) }
@@ -61,13 +61,11 @@ extension NodeService {
 
 /// The options of a volume's first mount on a node.
 enum FilesystemMountOptions {
-  /// A read-only device cannot replay a journal; it is mounted as it is. Copies of an xfs share its identity, so xfs is
-  /// always told not to mind.
+  /// A read-only device cannot replay a journal; it is mounted as it is.
   static func options(
     _ type: FilesystemType, flags: [String], readOnly: Bool, deviceIsReadOnly: Bool
   ) -> [String] {
-    var options = flags
-    if type == .xfs { options.append("nouuid") }
+    var options = flags + Filesystem.mountOptions(type)
     if readOnly || deviceIsReadOnly { options.append("ro") }
     if deviceIsReadOnly {
       switch type {
@@ -80,12 +78,19 @@ enum FilesystemMountOptions {
   }
 }
 
+extension MountCapability {
+  /// The CO wrote `ro` among the mount flags: the volume may be formatted, but is never written to by its users.
+  var asksReadOnly: Bool { flags.contains("ro") }
+}
+
 extension MountEntry {
   /// The first visible thing in which this mount is not what a request asks for, or nil. Options that the kernel does
   /// not show cannot be compared.
   func difference(from mount: MountCapability, readOnly: Bool) -> String? {
     if let wanted = mount.filesystem, wanted.rawValue != type { return "file system \(type)" }
-    if isReadOnly != readOnly { return isReadOnly ? "read-only access" : "write access" }
+    // Of the mount, not of the file system: that one goes read-only by itself after an error.
+    let isReadOnly = options.contains("ro")
+    if isReadOnly != (readOnly || mount.asksReadOnly) { return isReadOnly ? "read-only access" : "write access" }
     let shown = Set(options + superOptions)
     for flag in mount.flags {
       if Self.visibleFlags.contains(flag), !shown.contains(flag) { return "other mount flags" }

@@ -11,14 +11,14 @@ extension NodeService {
       exclusive: [.volume(order.id), .nodeVolume(order.id), .path(order.path)], request: request
     ) {
       let backend = registry.backend(of: order.id)
-      let wasConnected = try await backend.connected(order.id.native) != nil
       let source = try await backend.connect(order.id.native, order.connection)
       CrashPoint.stageConnected.reached()
       do {
         let presence = try Presence(of: source)
         if try !isStaged(order, presence) { try await stage(order, source, backend) }
       } catch {
-        if !wasConnected { try? await backend.disconnect(order.id.native) }
+        // A final answer may be the last call of the CO: nothing stays connected that shows nowhere.
+        try? await disconnect(order.id)
         throw error
       }
       return NodeStageVolumeResponse()

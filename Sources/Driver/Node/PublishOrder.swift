@@ -24,7 +24,7 @@ struct PublishOrder: Sendable {
     _ = try FieldRules.map(request.publishContext, "publish_context")
     volumeContext = try FieldRules.map(request.volumeContext, "volume_context")
     secrets = Secrets(request.secrets)
-    isReadOnly = request.readonly || capability.mode.isReadOnly
+    isReadOnly = request.readonly || capability.mode.isReadOnly || capability.mount?.asksReadOnly == true
     try HostPath.checkTarget(target, within: configuration.allowedPathPrefixes)
     self.target = HostPath.canonical(target)
     guard !request.stagingTargetPath.isEmpty else {
