@@ -49,7 +49,9 @@ struct Ext4Superblock: Hashable {
     }
     return Ext4Superblock(parsing: bytes)
   }
+}
 
+extension Ext4Superblock {
   init?(parsing bytes: [UInt8]) {
     guard bytes.count >= 1024 else { return nil }
     func number(_ offset: Int, _ width: Int) -> UInt64 {
