@@ -130,14 +130,14 @@ extension HostSuite {
   @Suite struct ExtentTests {
     private func sparse(_ path: String) throws {
       let file = try Descriptor(opening: path, O_RDWR | O_CREAT, mode: 0o600)
-      #expect(ftruncate(file.raw, 16 << 20) == 0)
+      #expect(ftruncate(file.raw, 4 << 20) == 0)
       let block = [UInt8](repeating: 7, count: 64 << 10)
-      for offset in [0, 4 << 20, (16 << 20) - (64 << 10)] {
+      for offset in [0, 1 << 20, (4 << 20) - (64 << 10)] {
         #expect(pwrite(file.raw, block, block.count, off_t(offset)) == block.count)
       }
     }
 
-    private let data: [Range<Int64>] = [0..<65_536, 4 << 20..<(4 << 20) + 65_536, (16 << 20) - 65_536..<16 << 20]
+    private let data: [Range<Int64>] = [0..<65_536, 1 << 20..<(1 << 20) + 65_536, (4 << 20) - 65_536..<4 << 20]
 
     @Test(arguments: FilesystemType.allCases)
     func `data ranges and extents of a sparse file are told`(type: FilesystemType) async throws {
@@ -151,8 +151,8 @@ extension HostSuite {
         #expect(extents.map(\.logical).min() == 0)
         #expect(try FileSpace.punchHole(file.raw, data[1]))
         #expect(try Extents.data(of: file.raw) == [data[0], data[2]])
-        #expect(try FileSpace.allocate(file.raw, 0..<20 << 20))
-        #expect(try file.attributes().size == 20 << 20)
+        #expect(try FileSpace.allocate(file.raw, 0..<5 << 20))
+        #expect(try file.attributes().size == 5 << 20)
         #expect(try Fiemap.extents(file.raw).contains(where: \.isUnwritten))
       }
     }
@@ -172,7 +172,7 @@ extension HostSuite {
         let file = try Descriptor(opening: path + "/file", O_RDWR | O_CREAT, mode: 0o600)
         for index in 0..<1500 { #expect(pwrite(file.raw, [1], 1, off_t(index) << 13) == 1) }
         #expect(try Extents.data(of: file.raw).count == 1500)
-        #expect(try Fiemap.extents(file.raw).count == 1500)
+        #expect(try Fiemap.extents(file.raw).filter { !$0.isUnwritten }.count == 1500)
       }
     }
 

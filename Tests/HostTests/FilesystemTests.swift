@@ -77,7 +77,7 @@ extension HostSuite {
       }
     }
 
-    @Test(arguments: FilesystemType.allCases)
+    @Test(arguments: FilesystemType.allCases.filter { Filesystem.growsOnline($0) })
     func `a mounted file system grows online without a program, and growing again changes nothing`(
       type: FilesystemType
     ) async throws {
@@ -100,7 +100,40 @@ extension HostSuite {
       }
     }
 
-    @Test(arguments: FilesystemType.allCases)
+    @Test(.enabled(if: !Filesystem.growsOnline(.ext4)))
+    func `an ext4 that may not grow mounted says so, and is not touched`() async throws {
+      try await Scratch.use { scratch in
+        let (loop, path) = try await scratch.mounted(.ext4, "m")
+        try Filesystem.grow(.ext4, mountPoint: path, device: loop.path)
+        try scratch.image("m.img", .mib(64))
+        try loop.refreshSize()
+        #expect {
+          try Filesystem.grow(.ext4, mountPoint: path, device: loop.path)
+        } throws: {
+          if case .precondition(let text)? = $0 as? StorageError { text.contains("CAP_SYS_RESOURCE") } else { false }
+        }
+        #expect(try Filesystem.size(mountPoint: path) == .mib(16))
+      }
+    }
+
+    @Test func `an unmounted ext4 grows with two programs, once`() async throws {
+      try await Scratch.use { scratch in
+        let (loop, path) = try await scratch.mounted(.ext4, "m")
+        try write("kept", to: path + "/file")
+        try Mount.unmount(path)
+        try scratch.image("m.img", .mib(64))
+        try loop.refreshSize()
+        for programs in [2, 0] {
+          let cost = try await HostCounters.counting { try await Filesystem.growUnmounted(.ext4, device: loop.path) }
+          #expect(cost.programs == programs)
+        }
+        try Mount.filesystem(loop.path, at: path, type: "ext4", options: [])
+        #expect(try Filesystem.size(mountPoint: path) == .mib(64))
+        #expect(try text(path + "/file") == "kept")
+      }
+    }
+
+    @Test(arguments: FilesystemType.allCases.filter { Filesystem.growsOnline($0) })
     func `a tail too small to use does not make growing fail`(type: FilesystemType) async throws {
       try await Scratch.use { scratch in
         let (loop, path) = try await scratch.mounted(type, "m")

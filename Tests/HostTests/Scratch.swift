@@ -71,7 +71,7 @@ struct Scratch {
     switch type {
     case .ext4: .mib(16)
     case .xfs: .mib(320)
-    case .btrfs: .mib(128)
+    case .btrfs: .mib(256)
     }
   }
 }
