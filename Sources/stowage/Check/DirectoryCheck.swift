@@ -56,7 +56,7 @@ struct DirectoryCheck {
     }
     let block = [UInt8](repeating: 1, count: 4096)
     _ = write(from, block, block.count)
-    if (try? FileExtents.clone(from: from, to: to)) == true {
+    if (try? Extents.clone(from: from, to: to)) == true {
       return .ok(subject, "shares blocks: snapshots and clones take no time and no space")
     }
     return .warn(
