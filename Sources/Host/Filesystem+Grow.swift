@@ -22,11 +22,12 @@ extension Filesystem {
   }
 
   /// Grows the file system of a device that is not mounted to the device's size: ext4 by resize2fs, after the full check
-  /// that it demands. No program is started when it is as large already, nor for xfs and btrfs, which grow only mounted.
+  /// that it demands. No program is started when it is as large already or mounted somewhere, nor for xfs and btrfs,
+  /// which grow only mounted.
   /// - Throws: `StorageError.dataLoss` when the check leaves errors, `.failed` with what the tools said.
   package static func growUnmounted(_ type: FilesystemType, device: String) async throws {
     guard type == .ext4, let superblock = try Ext4Superblock.read(device) else { return }
-    guard superblock.canGrow(to: try BlockDevice.size(device)) else { return }
+    guard superblock.canGrow(to: try BlockDevice.size(device)), try BlockDevice.isUnused(device) else { return }
     try await repair(device, force: true)
     let argv = ["resize2fs", device]
     let output = try await Command.run(argv, limit: .seconds(24 * 3600), package: toolPackage(type))

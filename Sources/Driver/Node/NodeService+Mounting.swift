@@ -9,7 +9,10 @@ extension NodeService {
     _ backend: any Backend
   ) async throws {
     let type = try await prepareFilesystem(id, mount.filesystem, device, readOnly: readOnly, backend)
-    if !readOnly { try await Filesystem.check(type, device: device) }
+    if !readOnly {
+      try await Filesystem.check(type, device: device)
+      if !Filesystem.growsOnline(type) { try await Filesystem.growUnmounted(type, device: device) }
+    }
     let options = FilesystemMountOptions.options(
       type, flags: mount.flags, readOnly: readOnly, deviceIsReadOnly: try BlockDevice.isReadOnly(device))
     try Mount.filesystem(device, at: path, type: type.rawValue, options: options)
