@@ -12,6 +12,8 @@ package protocol CSIMessage: Hashable, Sendable, CustomStringConvertible, Custom
 
   /// Reads the protobuf form; fields that are not known are skipped.
   /// Throws `CSIDecodeError` for anything malformed, and for text that is not UTF-8 or holds a NUL.
+  /// (Of a message field that comes in several parts, which no encoder writes, protobuf-c merges all but the numbers:
+  /// those of the last part count.)
   init(serialized bytes: UnsafeRawBufferPointer) throws
 
   /// Writes the protobuf form. `allocate` is called once with the exact number of bytes; its buffer is filled.

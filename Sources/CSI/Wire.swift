@@ -22,7 +22,7 @@ private let decodeLimit = 64 << 20
 extension WireMessage {
   /// The descriptor, taken from an initialized struct: a pointer to the imported C constant itself would be a pointer
   /// to a temporary copy in optimized builds.
-  private static var descriptor: UnsafePointer<ProtobufCMessageDescriptor>? {
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor>? {
     withUnsafeTemporaryAllocation(of: C.self, capacity: 1) { buffer in
       guard let c = buffer.baseAddress else { return nil }
       initialize(c)

@@ -9,7 +9,9 @@ extension Code {
       code.line("")
       code.block("init(_ c: UnsafePointer<C>) throws(CSIDecodeError)") { $0.decode(message) }
       code.line("")
-      code.block("func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) throws(CSIEncodeError)") { $0.encode(message) }
+      code.block("func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) throws(CSIEncodeError)") {
+        $0.encode(message)
+      }
       code.line("")
       code.block("package init(json: JSON) throws(JSONError)") { $0.readJSON(message) }
       code.line("")
@@ -72,18 +74,15 @@ extension Code {
   private mutating func writeJSON(_ message: Schema.Message) {
     guard !message.fields.isEmpty else { return line(".object([])") }
     line("var fields = JSONFields(redacting: redacting)")
-    for field in message.fields where field.oneof == nil {
-      // The protocol says that mount flags may hold sensitive words.
-      let add = field.name == "mount_flags" ? "addSensitive" : "add"
-      line("fields.\(add)(\"\(field.name)\", \(Names.property(field.name)))")
-    }
-    for oneof in message.oneofs {
-      line("switch \(Names.property(oneof)) {")
-      for field in message.fields where field.oneof == oneof {
-        line("case .\(Names.property(field.name))(let member)?: fields.add(\"\(field.name)\", member)")
+    for field in message.fields {
+      if let oneof = field.oneof {
+        let pattern = ".\(Names.property(field.name))(let member)? = \(Names.property(oneof))"
+        line("if case \(pattern) { fields.add(\"\(field.name)\", member) }")
+      } else {
+        // The protocol says that mount flags may hold sensitive words.
+        let add = field.name == "mount_flags" ? "addSensitive" : "add"
+        line("fields.\(add)(\"\(field.name)\", \(Names.property(field.name)))")
       }
-      line("case nil: break")
-      line("}")
     }
     line("return fields.object")
   }

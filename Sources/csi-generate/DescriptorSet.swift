@@ -94,7 +94,9 @@ private struct Reader {
     let isSecret = hasOption(secretOption, c.options)
     var isRepeated = c.label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED
     let type = try fieldType(c, of: message, entries: entries, isSecret: isSecret)
-    if case .map = type { isRepeated = false } else if isSecret {
+    if case .map = type {
+      isRepeated = false
+    } else if isSecret {
       throw GenerateError("\(message.path).\(text(c.name)): only a map can be a secret")
     }
     return Schema.Field(

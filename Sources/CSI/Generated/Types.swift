@@ -202,11 +202,8 @@ extension PluginCapability: WireMessage {
 
   package func json(redacting: Bool) -> JSON {
     var fields = JSONFields(redacting: redacting)
-    switch type {
-    case .service(let member)?: fields.add("service", member)
-    case .volumeExpansion(let member)?: fields.add("volume_expansion", member)
-    case nil: break
-    }
+    if case .service(let member)? = type { fields.add("service", member) }
+    if case .volumeExpansion(let member)? = type { fields.add("volume_expansion", member) }
     return fields.object
   }
 }
@@ -371,11 +368,8 @@ extension VolumeContentSource: WireMessage {
 
   package func json(redacting: Bool) -> JSON {
     var fields = JSONFields(redacting: redacting)
-    switch type {
-    case .snapshot(let member)?: fields.add("snapshot", member)
-    case .volume(let member)?: fields.add("volume", member)
-    case nil: break
-    }
+    if case .snapshot(let member)? = type { fields.add("snapshot", member) }
+    if case .volume(let member)? = type { fields.add("volume", member) }
     return fields.object
   }
 }
@@ -635,12 +629,9 @@ extension VolumeCapability: WireMessage {
 
   package func json(redacting: Bool) -> JSON {
     var fields = JSONFields(redacting: redacting)
+    if case .block(let member)? = accessType { fields.add("block", member) }
+    if case .mount(let member)? = accessType { fields.add("mount", member) }
     fields.add("access_mode", accessMode)
-    switch accessType {
-    case .block(let member)?: fields.add("block", member)
-    case .mount(let member)?: fields.add("mount", member)
-    case nil: break
-    }
     return fields.object
   }
 }
@@ -1329,10 +1320,7 @@ extension ControllerServiceCapability: WireMessage {
 
   package func json(redacting: Bool) -> JSON {
     var fields = JSONFields(redacting: redacting)
-    switch type {
-    case .rpc(let member)?: fields.add("rpc", member)
-    case nil: break
-    }
+    if case .rpc(let member)? = type { fields.add("rpc", member) }
     return fields.object
   }
 }
@@ -1801,10 +1789,7 @@ extension NodeServiceCapability: WireMessage {
 
   package func json(redacting: Bool) -> JSON {
     var fields = JSONFields(redacting: redacting)
-    switch type {
-    case .rpc(let member)?: fields.add("rpc", member)
-    case nil: break
-    }
+    if case .rpc(let member)? = type { fields.add("rpc", member) }
     return fields.object
   }
 }
@@ -1952,10 +1937,7 @@ extension GroupControllerServiceCapability: WireMessage {
 
   package func json(redacting: Bool) -> JSON {
     var fields = JSONFields(redacting: redacting)
-    switch type {
-    case .rpc(let member)?: fields.add("rpc", member)
-    case nil: break
-    }
+    if case .rpc(let member)? = type { fields.add("rpc", member) }
     return fields.object
   }
 }
