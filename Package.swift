@@ -41,7 +41,7 @@ let package = Package(
     module("CSI", ["CCSI"]),
     module("Storage"),
     module("Host", ["CLinux", "Storage", subprocess, systemPackage]),
-    module("FileBackend", ["CLinux", "Storage", "Host"]),
+    module("FileBackend", ["Storage", "Host"]),
     module("Telemetry", [logging]),
     module("Driver", ["CSI", "GRPC", "Storage", "Host", "Telemetry", logging]),
     module("CSIClient", ["CSI", "GRPC"]),

@@ -1,7 +1,7 @@
 import Storage
 
 /// Records by id, with the ids in ascending order of their bytes.
-struct Index<Record> {
+struct Index<Record: Sendable>: Sendable {
   private var records: [NativeID: Record] = [:]
   private var order: [NativeID] = []
 
@@ -47,7 +47,7 @@ struct Index<Record> {
 }
 
 /// What was promised to volumes and how much of it they already take up.
-struct Ledger: Hashable {
+struct Ledger: Hashable, Sendable {
   /// The sum of all volumes' sizes, those that are being made included.
   var provisioned = ByteCount.zero
   /// What the volumes' files took up when it was last looked at.
@@ -63,7 +63,7 @@ struct Ledger: Hashable {
 
 /// The directory's state in memory: read once at the start and kept in step. That is sound because the directory's lock
 /// makes this the only process that changes it; the directory stays the record.
-struct Catalogue {
+struct Catalogue: Sendable {
   var volumes = Index<VolumeRecord>()
   var snapshots = Index<SnapshotRecord>()
   /// Ids of snapshots by the volume that they were cut from, ascending.

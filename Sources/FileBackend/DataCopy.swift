@@ -1,5 +1,5 @@
-import CLinux
 import Glibc
+import Host
 import Storage
 
 /// One file made from another: blocks shared where possible, else the allocated ranges copied and holes left holes.
@@ -18,7 +18,9 @@ struct DataCopy: Sendable {
     let source = try disk.open(from, O_RDONLY)
     let target = try disk.open(to, O_RDWR | O_CREAT | O_EXCL)
     if sharing {
-      try Disk.check(cl_clone(target.descriptor, source.descriptor), "FICLONE", to)
+      guard try Disk.storage(to, { try Reflink.clone(from: source.raw, to: target.raw) }) else {
+        throw StorageError.failed("\(to) cannot share the blocks of \(from)")
+      }
       // A source that is in the middle of growing is longer than its record.
       if usage.size > size { try disk.resize(target, to: size) }
       return
@@ -29,44 +31,18 @@ struct DataCopy: Sendable {
 
   private func copyData(from source: borrowing OpenFile, to target: borrowing OpenFile) throws {
     var offset: Int64 = 0
-    var inKernel = true
-    while offset < size.bytes {
-      let start = cl_seek_data(source.descriptor, offset)
-      if start == Int64(-ENXIO) { return }
-      try Disk.check(start, "lseek", from)
-      let end = min(try Disk.check(cl_seek_hole(source.descriptor, start), "lseek", from), size.bytes)
-      offset = start
+    while offset < size.bytes, let data = try nextData(source, from: offset), data.lowerBound < size.bytes {
+      offset = data.lowerBound
+      let end = min(data.upperBound, size.bytes)
       while offset < end {
-        var count: Int64 = -Int64(EOPNOTSUPP)
-        if inKernel {
-          count = cl_copy_range(
-            source.descriptor, offset, target.descriptor, offset, Int(min(end - offset, 1 << 27)))
-          // Kernels and file systems that cannot copy, or have nothing more to copy where data was just seen.
-          if [-Int64(EOPNOTSUPP), -Int64(EXDEV), -Int64(EINVAL), -Int64(ENOSYS), 0].contains(count) { inKernel = false }
-        }
-        if !inKernel { count = try copyChunk(at: offset, upTo: end, from: source, to: target) }
-        if count == -Int64(EINTR) { continue }
-        offset += try Disk.check(count, "copy_file_range", to)
+        let count = try Disk.storage(to) { try FileSpace.copy(offset..<end, from: source.raw, to: target.raw) }
+        guard count > 0 else { throw StorageError.dataLoss("\(from) ends early") }
+        offset += count
       }
     }
   }
 
-  private func copyChunk(
-    at offset: Int64, upTo end: Int64, from source: borrowing OpenFile, to target: borrowing OpenFile
-  ) throws -> Int64 {
-    var buffer = [UInt8](repeating: 0, count: Int(min(end - offset, 1 << 18)))
-    let count = pread(source.descriptor, &buffer, buffer.count, offset)
-    if count < 0 { return -Int64(errno) }
-    guard count > 0 else { throw StorageError.dataLoss("\(from) ends early") }
-    var written = 0
-    while written < count {
-      let result = buffer.withUnsafeBytes {
-        pwrite(target.descriptor, $0.baseAddress?.advanced(by: written), count - written, offset + Int64(written))
-      }
-      if result < 0, errno == EINTR { continue }
-      guard result > 0 else { return -Int64(errno) }
-      written += result
-    }
-    return Int64(count)
+  private func nextData(_ source: borrowing OpenFile, from offset: Int64) throws -> Range<Int64>? {
+    try Disk.storage(from) { try Extents.nextData(of: source.raw, from: offset) }
   }
 }

@@ -1,17 +1,13 @@
-import CLinux
 import Glibc
+import Host
 import Storage
 import Synchronization
 
-/// An open file; closed when it goes out of scope.
-struct OpenFile: ~Copyable {
-  let descriptor: Int32
+/// An open file with its path for messages; closed when it goes out of scope.
+struct OpenFile: ~Copyable, Sendable {
+  let file: Descriptor
   let path: String
-  init(descriptor: Int32, path: String) {
-    self.descriptor = descriptor
-    self.path = path
-  }
-  deinit { close(descriptor) }
+  var raw: Int32 { file.raw }
 }
 
 /// System calls on files, with errors in the words of storage and counts of what is dear.
@@ -25,18 +21,18 @@ struct Disk: Sendable {
   let counters = Counters()
 
   static func error(_ call: String, _ path: String, _ code: Int32) -> StorageError {
-    let text = "\(call) \(path): \(String(cString: strerror(code)))"
-    return switch code {
-    case ENOSPC, EDQUOT, EFBIG: .exhausted(text)
-    default: .failed(text)
-    }
+    code == EFBIG
+      ? .exhausted("\(path) is larger than its file system allows")
+      : SystemCallError(call, path: path, errno: code).storageError
   }
 
-  /// - Parameter result: 0 or more, or the negated errno.
-  @discardableResult
-  static func check<N: FixedWidthInteger & SignedInteger>(_ result: N, _ call: String, _ path: String) throws -> N {
-    guard result < 0 else { return result }
-    throw error(call, path, Int32(-result))
+  /// Gives errors of the host the words of storage.
+  static func storage<T>(_ path: String, _ body: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch let error as SystemCallError {
+      throw Self.error(error.call, error.path ?? path, error.errno)
+    }
   }
 
   /// For calls that answer -1 and set errno.
@@ -47,27 +43,29 @@ struct Disk: Sendable {
   /// open(2); never follows a symbolic link in the last place.
   func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws -> OpenFile {
     counters.opens.add(1, ordering: .relaxed)
-    let descriptor = try Self.check(cl_open(path, flags | O_NOFOLLOW, mode), "open", path)
-    return OpenFile(descriptor: descriptor, path: path)
+    do {
+      return OpenFile(file: try Descriptor(opening: path, flags | O_NOFOLLOW, mode: mode), path: path)
+    } catch let error as SystemCallError {
+      throw error.storageError
+    }
   }
 
   func sync(_ file: borrowing OpenFile) throws {
     counters.syncs.add(1, ordering: .relaxed)
-    try Self.checkErrno(fsync(file.descriptor), "fsync", file.path)
+    try Self.storage(file.path) { try file.file.sync(file.path) }
   }
 
   /// Makes entries that were made, renamed or removed in a directory durable.
   func syncDirectory(_ path: String) throws { try sync(try open(path, O_RDONLY | O_DIRECTORY)) }
 
   func resize(_ file: borrowing OpenFile, to size: ByteCount) throws {
-    try Self.checkErrno(ftruncate(file.descriptor, size.bytes), "ftruncate", file.path)
+    try Self.checkErrno(ftruncate(file.raw, off_t(size.bytes)), "ftruncate", file.path)
   }
 
   /// Gives every byte below `size` a block of its own and grows the file to it.
   func allocate(_ file: borrowing OpenFile, upTo size: ByteCount) throws {
-    var result: Int32
-    repeat { result = cl_allocate(file.descriptor, 0, size.bytes) } while result == -EINTR
-    try Self.check(result, "fallocate", file.path)
+    let isPossible = try Self.storage(file.path) { try FileSpace.allocate(file.raw, 0..<size.bytes) }
+    guard isPossible else { throw StorageError.invalid("thick volumes are impossible on this file system") }
   }
 
   /// Makes `path` with these bytes; it must not exist. Not durable until synced.
@@ -85,7 +83,7 @@ struct Disk: Sendable {
       try write(bytes, to: file)
       try sync(file)
       CrashPoint.recordBeforeRename.reached()
-      try Self.checkErrno(rename(temporary, "\(directory)/\(name)"), "rename", temporary)
+      try Self.checkErrno(Glibc.rename(temporary, "\(directory)/\(name)"), "rename", temporary)
     } catch {
       unlink(temporary)
       throw error
@@ -97,7 +95,7 @@ struct Disk: Sendable {
     var written = 0
     while written < bytes.count {
       let count = bytes.withUnsafeBytes {
-        Glibc.write(file.descriptor, $0.baseAddress?.advanced(by: written), bytes.count - written)
+        Glibc.write(file.raw, $0.baseAddress?.advanced(by: written), bytes.count - written)
       }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { throw Self.error("write", file.path, errno) }
@@ -106,22 +104,13 @@ struct Disk: Sendable {
   }
 
   /// The whole of a small file, or nil when it does not exist.
-  /// - Throws: `.dataLoss` for more than 64 KiB: no file of ours is that large.
   func read(_ path: String) throws -> [UInt8]? {
     counters.opens.add(1, ordering: .relaxed)
-    let descriptor = cl_open(path, O_RDONLY | O_NOFOLLOW, 0)
-    if descriptor == -ENOENT { return nil }
-    let file = OpenFile(descriptor: try Self.check(descriptor, "open", path), path: path)
-    var bytes: [UInt8] = []
-    while true {
-      var chunk = [UInt8](repeating: 0, count: 4096)
-      let count = Glibc.read(file.descriptor, &chunk, chunk.count)
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw Self.error("read", path, errno) }
-      bytes += chunk[..<count]
-      // A short read of a regular file is its end: a file is read in one call.
-      if count < chunk.count { return bytes }
-      guard bytes.count <= 1 << 16 else { throw StorageError.dataLoss("\(path) is too long to be ours") }
+    do {
+      return try FileContents.read(path, sizeHint: 1024, limit: 1 << 16)
+    } catch let error as SystemCallError {
+      if error.errno == ENOENT { return nil }
+      throw error.storageError
     }
   }
 
@@ -133,24 +122,17 @@ struct Disk: Sendable {
 
   /// - Throws: `.incompatible` when something has that name.
   func rename(_ from: String, to: String) throws {
-    let result = cl_rename_noreplace(from, to)
-    if result == -EEXIST { throw StorageError.incompatible("\(to) exists") }
-    try Self.check(result, "rename", to)
+    do {
+      try DurableFile.renameExclusively(from, to: to)
+    } catch let error as SystemCallError {
+      throw error.errno == EEXIST ? StorageError.incompatible("\(to) exists") : error.storageError
+    }
   }
 
   /// The entries of a directory, in no order, without "." and "..".
   func names(in directory: String) throws -> [String] {
     counters.opens.add(1, ordering: .relaxed)
-    guard let stream = opendir(directory) else { throw Self.error("opendir", directory, errno) }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names
+    return try Self.storage(directory) { try Directory.names(in: directory) }
   }
 
   /// Removes a file or a whole directory of ours; nothing there is a success. Follows no symbolic link.
@@ -166,11 +148,13 @@ struct Disk: Sendable {
 
   /// Size and space in use, in bytes, or nil when there is no such file.
   func usage(of path: String) throws -> (size: ByteCount, allocated: ByteCount)? {
-    var status = cl_stat()
-    let result = cl_statx(AT_FDCWD, path, false, &status)
-    if result == -ENOENT || result == -ENOTDIR { return nil }
-    try Self.check(result, "statx", path)
-    return (ByteCount(Int64(clamping: status.size)), ByteCount(Int64(clamping: status.blocks) * 512))
+    do {
+      let attributes = try FileAttributes.of(path)
+      return (ByteCount(attributes.size), ByteCount(attributes.allocated))
+    } catch let error as SystemCallError {
+      if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
+      throw error.storageError
+    }
   }
 
   struct Space: Sendable {

@@ -1,5 +1,5 @@
-import CLinux
 import Glibc
+import Host
 import Storage
 
 /// Walks a file from its beginning to its end and tells which parts are holes and where the others lie.
@@ -8,7 +8,7 @@ struct ExtentCursor {
     /// Reads as zeros.
     case hole
     /// Content at this byte of the host's disk: equal places of two files that never change hold equal content.
-    case placed(UInt64)
+    case placed(Int64)
     /// Content whose place says nothing about it (compressed, inline, not yet written out).
     case content
   }
@@ -17,17 +17,19 @@ struct ExtentCursor {
   private let path: String
   /// Where holes begin although the file system may tell nothing of them.
   private let size: Int64
-  private var extents: [cl_extent] = []
+  private var extents: [Fiemap.Extent] = []
   private var next = 0
   /// No extents lie at or above this offset other than those in `extents`.
   private var mapped: Int64 = 0
   private var tellsPlaces = true
 
+  // FIEMAP_EXTENT_LAST (linux/fiemap.h).
+  private static let last: UInt32 = 0x1
   // FIEMAP_EXTENT_UNKNOWN, _DELALLOC, _ENCODED, _DATA_ENCRYPTED, _NOT_ALIGNED, _DATA_INLINE, _DATA_TAIL (linux/fiemap.h).
   private static let placeless: UInt32 = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400
 
   init(_ file: borrowing OpenFile, size: ByteCount) {
-    descriptor = file.descriptor
+    descriptor = file.raw
     path = file.path
     self.size = size.bytes
   }
@@ -39,23 +41,21 @@ struct ExtentCursor {
       if let part = try mappedPart(at: offset) { return part }
       tellsPlaces = false
     }
-    let data = cl_seek_data(descriptor, offset)
-    if data == Int64(-ENXIO) { return (.hole, .max) }
-    try Disk.check(data, "lseek", path)
-    if data > offset { return (.hole, data) }
-    return (.content, try Disk.check(cl_seek_hole(descriptor, offset), "lseek", path))
+    guard let data = try Extents.nextData(of: descriptor, from: offset) else { return (.hole, .max) }
+    return data.lowerBound > offset ? (.hole, data.lowerBound) : (.content, data.upperBound)
   }
 
   /// nil when the file system has no FIEMAP.
   private mutating func mappedPart(at offset: Int64) throws -> (kind: Kind, end: Int64)? {
     while true {
-      while next < extents.count, extents[next].end <= offset { next += 1 }
+      while next < extents.count, extents[next].range.upperBound <= offset { next += 1 }
       if next < extents.count {
         let extent = extents[next]
-        if extent.start > offset { return (.hole, extent.start) }
-        if extent.flags & UInt32(CL_EXTENT_UNWRITTEN) != 0 { return (.hole, extent.end) }
-        if extent.flags & Self.placeless != 0 { return (.content, extent.end) }
-        return (.placed(extent.physical + UInt64(offset - extent.start)), extent.end)
+        let end = extent.range.upperBound
+        if extent.logical > offset { return (.hole, extent.logical) }
+        if extent.isUnwritten { return (.hole, end) }
+        if extent.flags & Self.placeless != 0 { return (.content, end) }
+        return (.placed(extent.physical + (offset - extent.logical)), end)
       }
       if mapped >= size { return (.hole, .max) }
       guard try fill(from: max(offset, mapped)) else { return nil }
@@ -63,18 +63,14 @@ struct ExtentCursor {
   }
 
   private mutating func fill(from offset: Int64) throws -> Bool {
-    var batch = [cl_extent](repeating: cl_extent(), count: 512)
-    let count = cl_fiemap(descriptor, UInt64(offset), UInt64(size - offset), &batch, UInt32(batch.count))
-    if [-EOPNOTSUPP, -ENOTTY, -EINVAL].contains(count) { return false }
-    extents = Array(batch[..<Int(try Disk.check(count, "FS_IOC_FIEMAP", path))])
+    do {
+      extents = try Fiemap.extents(descriptor, from: offset)
+    } catch let error as SystemCallError where [EOPNOTSUPP, ENOTTY, EINVAL].contains(error.errno) {
+      return false
+    }
     next = 0
-    let isLast = extents.count < batch.count || (extents.last?.flags ?? 0) & UInt32(CL_EXTENT_LAST) != 0
-    mapped = isLast ? size : max(extents.last?.end ?? size, offset + 1)
+    let last = extents.last.flatMap { $0.flags & Self.last == 0 ? $0 : nil }
+    mapped = last.map { max($0.range.upperBound, offset + 1) } ?? size
     return true
   }
-}
-
-extension cl_extent {
-  fileprivate var start: Int64 { Int64(clamping: logical) }
-  fileprivate var end: Int64 { Int64(clamping: logical.addingReportingOverflow(length).partialValue) }
 }

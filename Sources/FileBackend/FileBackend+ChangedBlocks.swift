@@ -1,5 +1,5 @@
-import CLinux
 import Glibc
+import Host
 import Storage
 
 extension FileBackend: ChangedBlockBackend {
@@ -16,11 +16,9 @@ extension FileBackend: ChangedBlockBackend {
     var ranges = RangeBatch()
     var at = offset / Self.block * Self.block
     while at < record.size.bytes {
-      let data = cl_seek_data(file.descriptor, at)
-      if data == Int64(-ENXIO) { break }
-      let start = try Disk.check(data, "lseek", file.path) / Self.block * Self.block
-      let hole = try Disk.check(cl_seek_hole(file.descriptor, data), "lseek", file.path)
-      let end = min((hole + Self.block - 1) / Self.block * Self.block, record.size.bytes)
+      guard let data = try Extents.nextData(of: file.raw, from: at) else { break }
+      let start = data.lowerBound / Self.block * Self.block
+      let end = min((data.upperBound + Self.block - 1) / Self.block * Self.block, record.size.bytes)
       ranges.add(from: max(start, at), to: end)
       if ranges.complete.count >= Self.batch { try await body(ranges.takeComplete()) }
       at = end
@@ -137,7 +135,7 @@ private struct Comparison {
     var filled = 0
     while filled < length {
       let count = buffer.withUnsafeMutableBytes {
-        pread(file.descriptor, $0.baseAddress?.advanced(by: filled), length - filled, offset + Int64(filled))
+        pread(file.raw, $0.baseAddress?.advanced(by: filled), length - filled, off_t(offset) + filled)
       }
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { throw Disk.error("read", file.path, errno) }

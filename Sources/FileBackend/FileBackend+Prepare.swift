@@ -1,5 +1,5 @@
-import CLinux
 import Glibc
+import Host
 import Storage
 
 extension FileBackend {
@@ -98,7 +98,7 @@ extension FileBackend {
     catalogue.ledger.allocated = catalogue.ledger.allocated + min(usage.allocated, record.capacity)
     guard usage.size > record.capacity else { return }
     let file = try disk.open(path, O_RDWR)
-    if cl_seek_data(file.descriptor, record.capacity.bytes) == Int64(-ENXIO) {
+    if try Extents.nextData(of: file.raw, from: record.capacity.bytes) == nil {
       try disk.resize(file, to: record.capacity)
       try disk.sync(file)
     } else {
@@ -117,6 +117,6 @@ extension FileBackend {
     defer { try? disk.removeTree(directory) }
     let from = try disk.create(directory + "/from", holding: [UInt8](repeating: 1, count: 4096))
     let to = try disk.create(directory + "/to", holding: [])
-    return cl_clone(to.descriptor, from.descriptor) == 0
+    return try Reflink.clone(from: from.raw, to: to.raw)
   }
 }

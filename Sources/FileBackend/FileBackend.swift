@@ -13,7 +13,7 @@ package final class FileBackend: Sendable {
   let disk = Disk()
   private let state = Mutex(State())
 
-  private struct State {
+  private struct State: Sendable {
     /// Held from `prepare` to the end of the process.
     var lock: DirectoryLock?
     var catalogue = Catalogue()
@@ -28,7 +28,7 @@ package final class FileBackend: Sendable {
 
   /// Reads or changes the state in memory. Nothing that blocks belongs into `body`.
   /// - Throws: `.unavailable` before `prepare` succeeded; whatever `body` throws.
-  func catalogue<T>(_ body: (inout Catalogue) throws -> T) throws -> T {
+  func catalogue<T: Sendable>(_ body: (inout Catalogue) throws -> T) throws -> T {
     try state.withLock { state in
       guard state.lock != nil else { throw Self.notReady }
       return try body(&state.catalogue)

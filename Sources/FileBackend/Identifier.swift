@@ -1,13 +1,11 @@
-import CLinux
+import Host
 import Storage
 
 /// How native ids follow from the CO's names, so that existence alone is the record of a name.
 enum Identifier {
   private static let derivedPrefix = "u5-"
-  /// Keeps our version 5 UUIDs apart from everybody else's (RFC 4122, section 4.3).
-  private static let space: [UInt8] = [
-    0x6c, 0x1f, 0x0e, 0x2a, 0x5d, 0x37, 0x4b, 0x90, 0x9a, 0x43, 0x1e, 0x88, 0x57, 0xd2, 0x0b, 0xc4,
-  ]
+  /// Keeps our version 5 UUIDs apart from everybody else's (RFC 9562, section 5.5).
+  private static let space = UUID(parsing: "6c1f0e2a-5d37-4b90-9a43-1e8857d20bc4") ?? UUID.random()
 
   /// The id of whatever the CO calls `name`: the name itself where it makes a harmless path element, else a UUID of it.
   static func derived(from name: String) -> NativeID {
@@ -34,15 +32,5 @@ enum Identifier {
     }
   }
 
-  private static func uuid(of name: String) -> String {
-    var bytes = [UInt8](repeating: 0, count: 16)
-    let utf8 = Array(name.utf8)
-    utf8.withUnsafeBytes { cl_uuid_sha1(&bytes, space, $0.bindMemory(to: CChar.self).baseAddress, utf8.count) }
-    var text = ""
-    for (index, byte) in bytes.enumerated() {
-      if [4, 6, 8, 10].contains(index) { text += "-" }
-      text += byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16)
-    }
-    return text
-  }
+  private static func uuid(of name: String) -> String { UUID(namespace: space, name: name).description }
 }

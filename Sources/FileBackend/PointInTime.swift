@@ -77,7 +77,12 @@ extension FileBackend {
       } catch {
         outcome = .failure(error)
       }
-      try await freeze?.thaw()
+      do {
+        try await freeze?.thaw()
+      } catch {
+        FreezeGuard.thawAll(writers.mountPoints)
+        throw error
+      }
       if let created = try outcome.get() { return created }
     }
     throw StorageError.precondition(

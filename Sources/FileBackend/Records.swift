@@ -4,7 +4,7 @@ import Storage
 private let currentVersion: Int64 = 1
 
 /// A volume was attached to this node by ControllerPublishVolume.
-struct Attachment: Hashable {
+struct Attachment: Hashable, Sendable {
   let node: NodeID
   /// Names the capability without telling its mount flags, which may be sensitive.
   let capability: String
@@ -32,7 +32,7 @@ struct Attachment: Hashable {
 }
 
 /// What `volume.json` holds.
-struct VolumeRecord: Hashable {
+struct VolumeRecord: Hashable, Sendable {
   let id: NativeID
   let name: String
   var capacity: ByteCount
@@ -45,7 +45,7 @@ struct VolumeRecord: Hashable {
 }
 
 /// What `snapshot.json` holds.
-struct SnapshotRecord: Hashable {
+struct SnapshotRecord: Hashable, Sendable {
   let id: NativeID
   let name: String
   let source: NativeID
@@ -61,7 +61,7 @@ struct SnapshotRecord: Hashable {
 }
 
 /// What `group.json` holds; the members are directories beside it.
-struct GroupRecord: Hashable {
+struct GroupRecord: Hashable, Sendable {
   let id: NativeID
   let name: String
   let created: Timestamp
