@@ -64,6 +64,6 @@ let package = Package(
       name: "freeze-guard-test", dependencies: ["Host"], path: "Tests/FreezeGuardTool", swiftSettings: strict),
     tests("HostTests", ["Host", "Storage", "freeze-guard-test"]),
     tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
-    tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage"]),
+    tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
   ]
 )

@@ -33,6 +33,22 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case connectAttached = "connect.attached"
   case formatRecorded = "format.recorded"
   case recordBeforeRename = "record.before-rename"
+  case stageConnected = "stage.connected"
+  case stageFormatBegun = "stage.format-begun"
+  case stageAfterMkfs = "stage.after-mkfs"
+  case stageFormatted = "stage.formatted"
+  case stageIdentityRenewed = "stage.identity-renewed"
+  case stageAfterMount = "stage.after-mount"
+  case stageDeviceFileMade = "stage.device-file-made"
+  case unstageAfterUnmount = "unstage.after-unmount"
+  case unstageAfterDisconnect = "unstage.after-disconnect"
+  case publishTargetMade = "publish.target-made"
+  case publishLoopAttached = "publish.loop-attached"
+  case publishAfterBind = "publish.after-bind"
+  case publishEphemeralCreated = "publish.ephemeral-created"
+  case unpublishAfterUnmount = "unpublish.after-unmount"
+  case unpublishTargetRemoved = "unpublish.target-removed"
+  case unpublishEphemeralDisconnected = "unpublish.ephemeral-disconnected"
 
   private static let armed: (point: CrashPoint, count: Int)? = {
     guard let text = getenv("STOWAGE_CRASH_AT").map({ String(cString: $0) }) else { return nil }
