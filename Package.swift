@@ -63,5 +63,6 @@ let package = Package(
     tests("HostTests", ["Host", "Storage"]),
     tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage"]),
+    tests("Conformance", ["stowage", "CSI", "GRPC", "Host"]),
   ]
 )
