@@ -59,7 +59,7 @@ let package = Package(
     module("BackendContract", ["Storage"], path: "Tests/BackendContract"),
     tests("StorageTests", ["Storage"]),
     tests("GRPCTests", ["GRPC"]),
-    tests("CSITests", ["CSI"]),
+    tests("CSITests", ["CSI", "CCSI"]),
     tests("HostTests", ["Host", "Storage"]),
     tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage"]),
