@@ -1,0 +1,44 @@
+import CLinux
+import Glibc
+import Storage
+
+/// What can be asked of and done to any block device, by ioctl (linux/fs.h).
+package enum BlockDevice {
+  /// The device's size now (BLKGETSIZE64).
+  /// - Throws: `SystemCallError`.
+  package static func size(_ path: String) throws -> ByteCount {
+    let device = try Descriptor(opening: path, O_RDONLY)
+    return try size(of: device, path)
+  }
+
+  static func size(of device: borrowing Descriptor, _ path: String) throws -> ByteCount {
+    var bytes: UInt64 = 0
+    try check(cl_block_size(device.raw, &bytes), "BLKGETSIZE64", path)
+    return ByteCount(Int64(clamping: bytes))
+  }
+
+  /// Whether the kernel refuses writes to the device (BLKROGET).
+  /// - Throws: `SystemCallError`.
+  package static func isReadOnly(_ path: String) throws -> Bool {
+    let device = try Descriptor(opening: path, O_RDONLY)
+    var readOnly = false
+    try check(cl_block_get_read_only(device.raw, &readOnly), "BLKROGET", path)
+    return readOnly
+  }
+
+  /// Lets the kernel refuse, or take, writes to the device through any of its nodes (BLKROSET).
+  /// - Throws: `SystemCallError`.
+  package static func setReadOnly(_ path: String, _ readOnly: Bool) throws {
+    let device = try Descriptor(opening: path, O_RDONLY)
+    try check(cl_block_set_read_only(device.raw, readOnly), "BLKROSET", path)
+  }
+
+  /// Writes the device's cached pages out and drops them (fsync, BLKFLSBUF), so that whoever reads the backing store
+  /// next sees what was written.
+  /// - Throws: `SystemCallError`.
+  package static func flush(_ path: String) throws {
+    let device = try Descriptor(opening: path, O_RDONLY)
+    HostCounters.countSync()
+    try check(cl_block_flush(device.raw), "BLKFLSBUF", path)
+  }
+}

@@ -1,0 +1,158 @@
+import CLinux
+import Glibc
+import Storage
+import Synchronization
+
+/// File systems held frozen by a process of their own, so that they thaw when this process dies, however it dies.
+///
+/// The guard is our own executable run as `stowage freeze-guard PATH...` (see `runGuard`). It thaws when told to, when
+/// its standard input ends, and not before: signals that end a service are not for it. Should the guard itself be killed, the
+/// file systems stay frozen until `thawAll`.
+package final class FreezeGuard: Sendable {
+  private let process: pid_t
+  private let control: Int32
+  private let answers: Int32
+  private let isOver = Atomic<Bool>(false)
+
+  private init(process: pid_t, control: Int32, answers: Int32) {
+    self.process = process
+    self.control = control
+    self.answers = answers
+  }
+
+  deinit {
+    guard !isOver.load(ordering: .acquiring) else { return }
+    close(control)
+    close(answers)
+    Self.reap(process)
+  }
+
+  /// Freezes the file systems mounted at `mountPoints`, all or none (FIFREEZE: ext4, xfs, btrfs and others): what was
+  /// written is on the device when this returns, and writers wait. Blocks. Two mounts of one file system count as one.
+  /// - Parameters:
+  ///   - executable: a program whose `freeze-guard` sub-command calls `runGuard`; by default this very one.
+  ///   - limit: for all of it; slow devices take long to write out.
+  /// - Throws: `StorageError.failed` with what could not be frozen, `.unavailable` past the limit; nothing is frozen
+  ///   then, or will stay so.
+  package static func freeze(
+    _ mountPoints: [String], executable: String = "/proc/self/exe", limit: Duration = .seconds(60)
+  ) async throws -> FreezeGuard {
+    let held = try start(executable, mountPoints)
+    do {
+      let answer = try held.readAnswer(by: .now + limit)
+      guard answer == "frozen" else { throw StorageError.failed("cannot freeze: \(answer)") }
+      return held
+    } catch {
+      held.release()
+      throw error
+    }
+  }
+
+  /// Thaws and waits until it is done. Succeeds when it was done before.
+  /// - Throws: `StorageError.failed` when a file system could not be thawed or the guard died; call `thawAll` then.
+  package func thaw() async throws {
+    guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    defer {
+      close(answers)
+      Self.reap(process)
+    }
+    // End of input means "thaw" as well: that is what our death would look like.
+    close(control)
+    let answer = try readAnswer(by: .now + .seconds(60))
+    guard answer == "thawed" else { throw StorageError.failed("cannot thaw: \(answer)") }
+  }
+
+  private func release() {
+    guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    close(control)
+    close(answers)
+    Self.reap(process)
+  }
+
+  /// Thaws whatever of `mountPoints` is frozen, without a guard: after the guard was killed, and when a server starts.
+  /// Paths that are not there, not mounted or not frozen are passed over.
+  package static func thawAll(_ mountPoints: [String]) {
+    for path in mountPoints {
+      guard let directory = try? Descriptor(opening: path, O_RDONLY | O_NONBLOCK) else { continue }
+      _ = cl_thaw(directory.raw)
+    }
+  }
+
+  // MARK: the child
+
+  private static func start(_ executable: String, _ mountPoints: [String]) throws -> FreezeGuard {
+    let input = try Pipe()
+    let output = try Pipe()
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, input.reading.raw, 0)
+    posix_spawn_file_actions_adddup2(&actions, output.writing.raw, 1)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
+
+    HostCounters.countProgram()
+    var process: pid_t = 0
+    var argv: [UnsafeMutablePointer<CChar>?] = ([executable, "freeze-guard"] + mountPoints).map { strdup($0) } + [nil]
+    var environment: [UnsafeMutablePointer<CChar>?] = [strdup("LC_ALL=C"), nil]
+    defer { (argv + environment).forEach { free($0) } }
+    let result = posix_spawn(&process, executable, &actions, &attributes, &argv, &environment)
+    guard result == 0 else { throw SystemCallError("posix_spawn", path: executable, errno: result) }
+    return FreezeGuard(process: process, control: try input.takeWriting(), answers: try output.takeReading())
+  }
+
+  /// A line of the guard, without the newline.
+  private func readAnswer(by deadline: ContinuousClock.Instant) throws -> String {
+    var line: [UInt8] = []
+    while true {
+      let left = ContinuousClock.now.duration(to: deadline)
+      guard left > .zero else { throw StorageError.unavailable("the file systems did not freeze or thaw in time") }
+      var entry = pollfd(fd: answers, events: Int16(POLLIN), revents: 0)
+      let milliseconds = left.components.seconds * 1000 + 1
+      guard poll(&entry, 1, Int32(clamping: milliseconds)) > 0 else { continue }
+      var byte: UInt8 = 0
+      let count = read(answers, &byte, 1)
+      if count < 0, errno == EINTR { continue }
+      guard count == 1 else { throw StorageError.failed("the freeze guard died") }
+      if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
+      if line.count < 1024 { line.append(byte) }
+    }
+  }
+
+  /// The guard ends soon after its input did; whoever waits for it must not be the caller, whom a slow thaw would hold.
+  private static func reap(_ process: pid_t) {
+    var status: Int32 = 0
+    if waitpid(process, &status, WNOHANG) == 0 {
+      _ = Thread.start(name: "reap-guard") {
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) == -1, errno == EINTR {}
+      }
+    }
+  }
+}
+
+/// Both ends of a pipe, closed on exec.
+private struct Pipe: ~Copyable {
+  let reading: Descriptor
+  let writing: Descriptor
+
+  init() throws {
+    var ends: (Int32, Int32) = (-1, -1)
+    let result = withUnsafeMutableBytes(of: &ends) { bytes in
+      bytes.withMemoryRebound(to: Int32.self) { cl_pipe($0.baseAddress) }
+    }
+    try check(result, "pipe2")
+    reading = Descriptor(owning: ends.0)
+    writing = Descriptor(owning: ends.1)
+  }
+
+  /// A descriptor of the writing end that outlives this value.
+  func takeWriting() throws -> Int32 { try check(cl_duplicate(writing.raw), "fcntl") }
+  /// A descriptor of the reading end that outlives this value.
+  func takeReading() throws -> Int32 { try check(cl_duplicate(reading.raw), "fcntl") }
+}
