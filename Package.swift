@@ -56,6 +56,12 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(name: "csi-generate", dependencies: ["CCSI"], swiftSettings: strict),
+    .executableTarget(
+      name: "stowage-bench",
+      dependencies: [
+        "CSI", "GRPC", "Host", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/Bench", swiftSettings: strict),
 
     module("BackendContract", ["Storage"], path: "Tests/BackendContract"),
     tests("StorageTests", ["Storage"]),
