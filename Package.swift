@@ -61,7 +61,9 @@ let package = Package(
     tests("StorageTests", ["Storage"]),
     tests("GRPCTests", ["GRPC"]),
     tests("CSITests", ["CSI", "CCSI"]),
-    tests("HostTests", ["Host", "Storage"]),
+    .executableTarget(
+      name: "freeze-guard-test", dependencies: ["Host"], path: "Tests/FreezeGuardTool", swiftSettings: strict),
+    tests("HostTests", ["Host", "Storage", "freeze-guard-test"]),
     tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
     tests("ConfigurationTests", ["Configuration", "Storage"]),

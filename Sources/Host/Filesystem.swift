@@ -4,11 +4,12 @@ import Storage
 
 /// Making, checking and growing the file systems of volumes, the same for every backend.
 package enum Filesystem {
-  /// The smallest device on which mkfs makes the file system with its default options.
+  /// The smallest device on which mkfs makes the file system with its default options, and from which it can grow
+  /// (the kernel grows a btrfs to 256 MiB at least).
   package static func minimumSize(_ type: FilesystemType) -> ByteCount {
     switch type {
     case .ext4: .mib(1)
-    case .btrfs: .mib(128)
+    case .btrfs: .mib(256)
     case .xfs: .mib(300)
     }
   }
@@ -47,7 +48,7 @@ package enum Filesystem {
   package static func missingTools(_ type: FilesystemType) -> [String] {
     let needed: [String] =
       switch type {
-      case .ext4: ["mkfs.ext4", "e2fsck"]
+      case .ext4: ["mkfs.ext4", "e2fsck", "resize2fs"]
       case .xfs: ["mkfs.xfs"]
       case .btrfs: ["mkfs.btrfs", "btrfstune"]
       }
