@@ -75,5 +75,6 @@ let package = Package(
     tests("ConfigurationTests", ["Configuration", "Storage"]),
     tests("TelemetryTests", ["Telemetry", logging]),
     tests("CSIClientTests", ["CSIClient", "CSI", "GRPC", "Host", "Configuration", argumentParser]),
+    tests("Conformance", ["stowage", "CSI", "GRPC", "Host"]),
   ]
 )
