@@ -1,1 +1,50 @@
-// Nothing here yet.
+import Host
+import Storage
+import Synchronization
+
+/// Volumes that are files in one directory of this host, brought up as loop devices.
+///
+/// The directory is the record (see `Layout`): a thing appears by one rename and disappears by one. Volumes, snapshots
+/// and clones share blocks where the directory's file system can (xfs, btrfs) and are sparse copies elsewhere.
+/// All volumes live on this node only: multi-node access modes are refused.
+package final class FileBackend: Sendable {
+  package let configuration: Configuration
+  let layout: Layout
+  let disk = Disk()
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    /// Held from `prepare` to the end of the process.
+    var lock: DirectoryLock?
+    var catalogue = Catalogue()
+    /// Whether files of this directory can share blocks (FICLONE).
+    var sharesBlocks = false
+  }
+
+  package init(_ configuration: Configuration) {
+    self.configuration = configuration
+    layout = Layout(root: configuration.directory)
+  }
+
+  /// Reads or changes the state in memory. Nothing that blocks belongs into `body`.
+  /// - Throws: `.unavailable` before `prepare` succeeded; whatever `body` throws.
+  func catalogue<T: Sendable>(_ body: (inout Catalogue) throws -> T) throws -> T {
+    try state.withLock { state in
+      guard state.lock != nil else { throw Self.notReady }
+      return try body(&state.catalogue)
+    }
+  }
+
+  var isPrepared: Bool { state.withLock { $0.lock != nil } }
+
+  var sharesBlocks: Bool { state.withLock { $0.sharesBlocks } }
+
+  func begin(_ catalogue: Catalogue, sharesBlocks: Bool, lock: DirectoryLock) {
+    state.withLock { $0 = State(lock: lock, catalogue: catalogue, sharesBlocks: sharesBlocks) }
+  }
+
+  /// Gives the directory's lock back; calls answer `.unavailable` until the next `prepare`. No call may be running.
+  package func close() { state.withLock { $0 = State() } }
+
+  private static let notReady = StorageError.unavailable("the file backend is not prepared yet")
+}

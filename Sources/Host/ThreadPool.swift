@@ -88,7 +88,7 @@ package final class ThreadPool: TaskExecutor {
 }
 
 /// Detached POSIX threads.
-enum Thread {
+package enum Thread {
   private final class Body {
     let name: String
     let run: @Sendable () -> Void
@@ -99,7 +99,7 @@ enum Thread {
   }
 
   /// Runs `body` on a new thread; false when the system has no thread to give.
-  static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+  package static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
     var attributes = pthread_attr_t()
     guard pthread_attr_init(&attributes) == 0 else { return false }
     defer { pthread_attr_destroy(&attributes) }

@@ -14,6 +14,9 @@ package enum FormatState: Hashable, Sendable {
   case formatting(FilesystemType)
   /// Made, mounted perhaps: never format again.
   case formatted
+  /// A block-for-block copy of a formatted volume, never mounted: give the file system an identity of its own before
+  /// its first mount, then record `formatted`. Never format.
+  case copied(FilesystemType)
   /// The backend cannot record it: format only what a probe finds empty.
   case unrecorded
 }

@@ -1,0 +1,35 @@
+import CSI
+import Host
+import Storage
+
+extension NodeService {
+  /// NodeUnpublishVolume: unmounts and removes the target, whatever is left of it; deletes inline ephemeral volumes.
+  func nodeUnpublishVolume(_ request: NodeUnpublishVolumeRequest) async throws -> NodeUnpublishVolumeResponse {
+    let volumeID = try FieldRules.required(request.volumeID, "volume_id")
+    let path = try FieldRules.path(request.targetPath, "target_path")
+    try HostPath.checkTarget(path, within: configuration.allowedPathPrefixes)
+    let target = HostPath.canonical(path)
+    if let owner = try await ephemeralOwner(of: volumeID) {
+      return try await unpublishEphemeral(volumeID, owner, target, request)
+    }
+    let id = registry.parse(volumeID)
+    return try await gate.run(
+      exclusive: [.nodeVolume(id), .path(target)], shared: [.volume(id)], request: request
+    ) {
+      try await unpublish(id, target)
+      return NodeUnpublishVolumeResponse()
+    }
+  }
+
+  /// A block target outlives its read-only loop device, so that a repeat after a crash knows that there may be one.
+  private func unpublish(_ id: QualifiedID, _ target: String) async throws {
+    try Mount.unmount(target)
+    CrashPoint.unpublishAfterUnmount.reached()
+    let isFile = try FileKind.of(target) == .file
+    if isFile, let source = try await registry.backend(of: id).connected(id.native) {
+      for loop in try Presence(of: source).idleReadOnlyLoops() { try loop.detach() }
+    }
+    try HostPath.removeMountPoint(target)
+    CrashPoint.unpublishTargetRemoved.reached()
+  }
+}

@@ -1,0 +1,38 @@
+import CSI
+import Host
+import Storage
+
+extension NodeService {
+  /// NodeUnstageVolume: unmounts what is staged and takes the volume away from this host. The staging directory is the
+  /// CO's and stays.
+  func nodeUnstageVolume(_ request: NodeUnstageVolumeRequest) async throws -> NodeUnstageVolumeResponse {
+    let id = registry.parse(try FieldRules.required(request.volumeID, "volume_id"))
+    let staging = try FieldRules.path(request.stagingTargetPath, "staging_target_path")
+    try HostPath.checkTarget(staging, within: configuration.allowedPathPrefixes)
+    let path = HostPath.canonical(staging)
+    return try await gate.run(exclusive: [.volume(id), .nodeVolume(id), .path(path)], request: request) {
+      try Mount.unmount(path)
+      // Only now is the directory the CO's own; before, `device` could have been a user's file on the volume.
+      let device = Self.devicePath(staging: path)
+      try Mount.unmount(device)
+      try HostPath.removeMountPoint(device)
+      CrashPoint.unstageAfterUnmount.reached()
+      try await disconnect(id)
+      CrashPoint.unstageAfterDisconnect.reached()
+      return NodeUnstageVolumeResponse()
+    }
+  }
+
+  /// Takes a volume away that shows nowhere any more; succeeds when it is not connected or unknown.
+  /// - Throws: `.precondition` while it is still mounted somewhere.
+  func disconnect(_ id: QualifiedID) async throws {
+    let backend = registry.backend(of: id)
+    guard let source = try await backend.connected(id.native) else { return }
+    let presence = try Presence(of: source)
+    if let place = try presence.mounts.first?.mountPoint ?? presence.deviceBinds().first?.path {
+      throw StorageError.precondition("volume \(id) is still mounted at \(place)")
+    }
+    for loop in try presence.idleReadOnlyLoops() { try loop.detach() }
+    try await backend.disconnect(id.native)
+  }
+}

@@ -1,0 +1,79 @@
+import Host
+import Storage
+
+/// Where one connected volume shows on this host, as the mount table tells it now.
+struct Presence: Sendable {
+  let source: NodeSource
+  private let table: MountTable
+  /// The mounts of the volume's file system.
+  let mounts: [MountEntry]
+
+  init(of source: NodeSource) throws {
+    self.source = source
+    table = try MountTable.read()
+    switch source {
+    case .block(let device): mounts = table.entries(ofDevice: device)
+    case .filesystem(let remote, let type, _):
+      mounts = table.entries.filter { $0.source == remote && $0.type.hasPrefix(type) }
+    }
+  }
+
+  /// The visible mount at `path` when it is the volume's.
+  func mount(at path: String) -> MountEntry? {
+    guard let top = table.entries(at: path).last, mounts.contains(top) else { return nil }
+    return top
+  }
+
+  /// Whether anything, the volume or another, is mounted at `path`.
+  func isMountPoint(_ path: String) -> Bool { !table.entries(at: path).isEmpty }
+
+  /// Bind mounts of the volume's device node, or of a read-only loop device over it.
+  func deviceBinds() throws -> [DeviceBind] {
+    guard case .block(let device) = source else { return [] }
+    return try binds(of: device, isReadOnly: false)
+      + LoopDevice.attached(to: device, readOnly: true).flatMap { try binds(of: $0.path, isReadOnly: true) }
+  }
+
+  func deviceBind(at path: String) throws -> DeviceBind? {
+    guard isMountPoint(path) else { return nil }
+    return try deviceBinds().first { $0.path == path }
+  }
+
+  /// Read-only loop devices over the volume's device that no target shows.
+  func idleReadOnlyLoops() throws -> [LoopDevice] {
+    guard case .block(let device) = source else { return [] }
+    return try LoopDevice.attached(to: device, readOnly: true).filter {
+      try binds(of: $0.path, isReadOnly: true).isEmpty && table.entries(ofDevice: $0.path).isEmpty
+    }
+  }
+
+  /// A bind mount of a device node shows the node's name as its root; the node itself says which device it is.
+  private func binds(of device: String, isReadOnly: Bool) throws -> [DeviceBind] {
+    let number = try DeviceNumber.of(device: device)
+    let name = device.split(separator: "/").last.map { "/\($0)" } ?? device
+    return table.entries.compactMap { entry in
+      guard entry.root.hasSuffix(name), (try? DeviceNumber.of(device: entry.mountPoint)) == number else { return nil }
+      return DeviceBind(path: entry.mountPoint, isReadOnly: isReadOnly)
+    }
+  }
+}
+
+/// A file at which a volume's device node is mounted.
+struct DeviceBind: Hashable, Sendable {
+  let path: String
+  let isReadOnly: Bool
+}
+
+extension NodeService {
+  /// The file below a staging path that shows a raw block volume.
+  static func devicePath(staging: String) -> String { staging + "/device" }
+
+  /// Where the volume shows.
+  /// - Throws: `.notFound` for an unknown volume, `.precondition` for one that is not connected here.
+  func presence(of id: QualifiedID) async throws -> Presence {
+    let backend = registry.backend(of: id)
+    if let source = try await backend.connected(id.native) { return try Presence(of: source) }
+    _ = try await registry.volume(id)
+    throw StorageError.precondition("volume \(id) is not staged on this node")
+  }
+}

@@ -1,0 +1,66 @@
+import Glibc
+import Synchronization
+
+/// Named places at which a test may kill the process, to prove that a repeat of the call heals whatever is left.
+///
+/// Armed by `STOWAGE_CRASH_AT=<name>[:<n>]` in the environment: the process sends itself SIGKILL when it comes to that
+/// place for the n-th time (first when left out). Unset, `reached` costs one load and one compare.
+package enum CrashPoint: String, CaseIterable, Sendable {
+  case createBegun = "create.begun"
+  case createBuilt = "create.built"
+  case createBeforeRename = "create.before-rename"
+  case createAfterRename = "create.after-rename"
+  case cloneBegun = "clone.begun"
+  case cloneCopied = "clone.copied"
+  case deleteBeforeRename = "delete.before-rename"
+  case deleteAfterRename = "delete.after-rename"
+  case deleteHalfUnlinked = "delete.half-unlinked"
+  case expandBegun = "expand.begun"
+  case expandGrown = "expand.grown"
+  case expandRecorded = "expand.recorded"
+  case snapshotBegun = "snapshot.begun"
+  case snapshotFrozen = "snapshot.frozen"
+  case snapshotCopied = "snapshot.copied"
+  case snapshotBeforeRename = "snapshot.before-rename"
+  case snapshotAfterRename = "snapshot.after-rename"
+  case groupBegun = "group.begun"
+  case groupFrozen = "group.frozen"
+  case groupMemberCut = "group.member-cut"
+  case groupBeforeRename = "group.before-rename"
+  case groupAfterRename = "group.after-rename"
+  case attachRecorded = "attach.recorded"
+  case detachRecorded = "detach.recorded"
+  case connectAttached = "connect.attached"
+  case formatRecorded = "format.recorded"
+  case recordBeforeRename = "record.before-rename"
+  case stageConnected = "stage.connected"
+  case stageFormatBegun = "stage.format-begun"
+  case stageAfterMkfs = "stage.after-mkfs"
+  case stageFormatted = "stage.formatted"
+  case stageIdentityRenewed = "stage.identity-renewed"
+  case stageAfterMount = "stage.after-mount"
+  case stageDeviceFileMade = "stage.device-file-made"
+  case unstageAfterUnmount = "unstage.after-unmount"
+  case unstageAfterDisconnect = "unstage.after-disconnect"
+  case publishTargetMade = "publish.target-made"
+  case publishLoopAttached = "publish.loop-attached"
+  case publishAfterBind = "publish.after-bind"
+  case publishEphemeralCreated = "publish.ephemeral-created"
+  case unpublishAfterUnmount = "unpublish.after-unmount"
+  case unpublishTargetRemoved = "unpublish.target-removed"
+  case unpublishEphemeralDisconnected = "unpublish.ephemeral-disconnected"
+
+  private static let armed: (point: CrashPoint, count: Int)? = {
+    guard let text = getenv("STOWAGE_CRASH_AT").map({ String(cString: $0) }) else { return nil }
+    let parts = text.split(separator: ":")
+    guard let name = parts.first, let point = CrashPoint(rawValue: String(name)) else { return nil }
+    return (point, parts.count > 1 ? Int(parts[1]) ?? 1 : 1)
+  }()
+  private static let hits = Atomic<Int>(0)
+
+  /// Dies here when this point is armed and its count is reached.
+  package func reached() {
+    guard let armed = Self.armed, armed.point == self else { return }
+    if Self.hits.add(1, ordering: .relaxed).newValue == armed.count { kill(getpid(), SIGKILL) }
+  }
+}
