@@ -14,8 +14,8 @@ struct Guarded<State>: ~Copyable, Sendable {
     _ body: (inout sending State) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
     try mutex.withLock { state throws(Failure) in
-      withUnsafePointer(to: &state) { cgrpc_lock_taken($0) }
-      defer { withUnsafePointer(to: &state) { cgrpc_lock_leaving($0) } }
+      withUnsafePointer(to: mutex) { cgrpc_lock_taken($0) }
+      defer { withUnsafePointer(to: mutex) { cgrpc_lock_leaving($0) } }
       return try body(&state)
     }
   }
