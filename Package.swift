@@ -61,7 +61,10 @@ let package = Package(
     tests("GRPCTests", ["GRPC"]),
     tests("CSITests", ["CSI", "CCSI"]),
     tests("HostTests", ["Host", "Storage"]),
-    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
+    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host", "file-backend-life"]),
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
+    .executableTarget(
+      name: "file-backend-life", dependencies: ["FileBackend", "Storage", "Host"], path: "Tests/file-backend-life",
+      swiftSettings: strict),
   ]
 )

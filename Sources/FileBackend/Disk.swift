@@ -70,7 +70,7 @@ struct Disk: Sendable {
 
   /// Makes `path` with these bytes; it must not exist. Not durable until synced.
   func create(_ path: String, holding bytes: [UInt8]) throws -> OpenFile {
-    let file = try open(path, O_WRONLY | O_CREAT | O_EXCL)
+    let file = try open(path, O_RDWR | O_CREAT | O_EXCL)
     try write(bytes, to: file)
     return file
   }
