@@ -8,6 +8,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
@@ -44,27 +45,39 @@ let package = Package(
     module("FileBackend", ["Storage", "Host"]),
     module("Telemetry", [logging]),
     module("Driver", ["CSI", "GRPC", "Storage", "Host", "Telemetry", logging]),
-    module("CSIClient", ["CSI", "GRPC"]),
+    module("Configuration", ["CYAML", "Storage"]),
+    module("CSIClient", ["CSI", "GRPC", "Storage", "Configuration", argumentParser]),
     .executableTarget(
       name: "stowage",
       dependencies: [
-        "CYAML", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Driver", "Telemetry", "CSIClient", logging,
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        "CSI", "GRPC", "Storage", "Host", "FileBackend", "Driver", "Telemetry", "Configuration", "CSIClient", logging,
+        argumentParser,
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),
     .executableTarget(name: "csi-generate", dependencies: ["CCSI"], swiftSettings: strict),
+    .executableTarget(
+      name: "stowage-bench",
+      dependencies: [
+        "CSI", "GRPC", "Host", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/Bench", swiftSettings: strict),
 
     module("BackendContract", ["Storage"], path: "Tests/BackendContract"),
     tests("StorageTests", ["Storage"]),
     tests("GRPCTests", ["GRPC"]),
     tests("CSITests", ["CSI", "CCSI"]),
-    tests("HostTests", ["Host", "Storage"]),
-    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host", "file-backend-life"]),
-    tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
+    .executableTarget(
+      name: "freeze-guard-test", dependencies: ["Host"], path: "Tests/FreezeGuardTool", swiftSettings: strict),
+    tests("HostTests", ["Host", "Storage", "freeze-guard-test"]),
     .executableTarget(
       name: "file-backend-life", dependencies: ["FileBackend", "Storage", "Host"], path: "Tests/file-backend-life",
       swiftSettings: strict),
+    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host", "file-backend-life"]),
+    tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
+    tests("ConfigurationTests", ["Configuration", "Storage"]),
+    tests("TelemetryTests", ["Telemetry", logging]),
+    tests("CSIClientTests", ["CSIClient", "CSI", "GRPC", "Host", "Configuration", argumentParser]),
+    tests("Conformance", ["stowage", "CSI", "GRPC", "Host"]),
   ]
 )

@@ -61,6 +61,9 @@ private struct Writer {
 
   private mutating func write(_ string: String) {
     text += "\""
+    defer { text += "\"" }
+    let isPlain = string.utf8.allSatisfy { (0x20..<0x7F).contains($0) && $0 != 0x22 && $0 != 0x5C }
+    guard !isPlain else { return text += string }
     for scalar in string.unicodeScalars {
       switch scalar {
       case "\"": text += "\\\""
@@ -75,6 +78,5 @@ private struct Writer {
       default: text.unicodeScalars.append(scalar)
       }
     }
-    text += "\""
   }
 }

@@ -50,9 +50,12 @@ extension WireMessage {
   }
 }
 
+/// Lends an arena at a place where it stays (its allocator points back to it), and frees it.
 private func withArena<R, E: Error>(limit: Int, _ body: (Arena) throws(E) -> R) throws(E) -> R {
   var arena = csi_arena()
-  csi_arena_init(&arena, limit)
-  defer { csi_arena_destroy(&arena) }
-  return try withUnsafeMutablePointer(to: &arena) { (pointer) throws(E) -> R in try body(Arena(pointer)) }
+  return try withUnsafeMutablePointer(to: &arena) { (pointer) throws(E) -> R in
+    csi_arena_init(pointer, limit)
+    defer { csi_arena_destroy(pointer) }
+    return try body(Arena(pointer))
+  }
 }

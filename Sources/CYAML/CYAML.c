@@ -1,1 +1,1 @@
-/* placeholder */
+#include "CYAML.h"

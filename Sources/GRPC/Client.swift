@@ -90,6 +90,7 @@ package final class Client: Sendable {
     orDiscard message: OutgoingMessage
   ) throws(Status) -> ClientCall {
     do throws(Status) {
+      if let timeout, timeout <= .zero { throw Status(.deadlineExceeded, "the call was given no time") }
       let call = ClientCall(try newCall(path, deadline: Self.deadline(after: timeout)))
       for (key, value) in metadata { try call.addMetadata(key, Array(value.utf8)) }
       for (key, value) in binaryMetadata { try call.addMetadata(key, value) }
@@ -124,11 +125,12 @@ package final class Client: Sendable {
     }
   }
 
+  /// The deadline for a `timeout` above zero.
   private static func deadline(after timeout: Duration?) -> Int64 {
     guard let timeout else { return CGRPC_NO_DEADLINE_VALUE }
     let (seconds, attoseconds) = timeout.components
     let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    if overflow { return seconds < 0 ? cgrpc_now() : CGRPC_NO_DEADLINE_VALUE }
+    if overflow { return CGRPC_NO_DEADLINE_VALUE }
     let (deadline, late) = cgrpc_now().addingReportingOverflow(nanoseconds)
     return late ? CGRPC_NO_DEADLINE_VALUE : deadline + attoseconds / 1_000_000_000
   }

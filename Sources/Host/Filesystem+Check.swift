@@ -8,14 +8,24 @@ extension Filesystem {
   /// * ext4: `e2fsck -p`, only when the superblock says that the file system was not cleanly unmounted or has errors;
   ///   no program is started for a clean one, nor for one that is mounted or whose device is read-only.
   /// * xfs and btrfs: nothing; they replay their logs at mount, and their repair tools need a person.
-  /// - Throws: `StorageError.dataLoss` when errors remain that need a person, `.failed` when the check could not run.
+  /// - Throws: `StorageError.dataLoss` when errors remain that need a person, `.failed` when the check could not run,
+  ///   `.busy` while another program works on the device.
   package static func check(_ type: FilesystemType, device: String) async throws {
+    if try !BlockDevice.isUnused(device) {
+      // A mounted file system always looks unclean; e2fsck must not touch it.
+      guard try MountTable.read().entries(ofDevice: device).isEmpty else { return }
+      try requireUnused(device)
+    }
     guard type == .ext4, let state = try Ext4Superblock.read(device), !state.isClean else { return }
     guard try !BlockDevice.isReadOnly(device) else { return }
-    // A mounted file system always looks unclean; e2fsck must not touch it.
-    guard try MountTable.read().entries(ofDevice: device).isEmpty else { return }
-    let argv = ["e2fsck", "-p", device]
-    let output = try await Command.run(argv, limit: .seconds(24 * 3600), package: toolPackage(type))
+    try await repair(device, force: false)
+  }
+
+  /// - Parameter force: check a file system that looks clean as well.
+  /// - Throws: as `check`.
+  static func repair(_ device: String, force: Bool) async throws {
+    let argv = ["e2fsck", "-p"] + (force ? ["-f"] : []) + [device]
+    let output = try await Command.run(argv, limit: .seconds(24 * 3600), package: toolPackage(.ext4))
     switch verdict(output.status) {
     case .usable: return
     case .damaged: throw StorageError.dataLoss(failure(argv, output).description)
@@ -48,6 +58,14 @@ struct Ext4Superblock: Hashable {
       count = try checkLibc(pread(node.raw, buffer.baseAddress, 1024, 1024), "pread", device)
     }
     return Ext4Superblock(parsing: bytes)
+  }
+}
+
+extension Ext4Superblock {
+  /// Whether a device of this size has room for more blocks worth having: a rest of 50 or fewer is less than a block
+  /// group's own tables take, and the kernel and resize2fs leave it alone.
+  func canGrow(to size: ByteCount) -> Bool {
+    UInt64(size.bytes / blockSize) > blockCount + 50
   }
 
   init?(parsing bytes: [UInt8]) {

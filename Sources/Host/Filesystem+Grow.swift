@@ -15,6 +15,24 @@ extension Filesystem {
     }
   }
 
+  /// Whether this process may grow a mounted file system of the type. The kernel asks for CAP_SYS_RESOURCE with ext4,
+  /// which containers and some machines do not give; `growUnmounted` helps then.
+  package static func growsOnline(_ type: FilesystemType) -> Bool {
+    type != .ext4 || Privileges.has(.sysResource)
+  }
+
+  /// Grows the file system of a device that is not mounted to the device's size: ext4 by resize2fs, after the full check
+  /// that it demands. No program is started when it is as large already, nor for xfs and btrfs, which grow only mounted.
+  /// - Throws: `StorageError.dataLoss` when the check leaves errors, `.failed` with what the tools said.
+  package static func growUnmounted(_ type: FilesystemType, device: String) async throws {
+    guard type == .ext4, let superblock = try Ext4Superblock.read(device) else { return }
+    guard superblock.canGrow(to: try BlockDevice.size(device)) else { return }
+    try await repair(device, force: true)
+    let argv = ["resize2fs", device]
+    let output = try await Command.run(argv, limit: .seconds(24 * 3600), package: toolPackage(type))
+    guard output.succeeded else { throw failure(argv, output) }
+  }
+
   /// How much of its device the file system at `mountPoint` takes: what `grow` makes larger.
   /// - Throws: `StorageError.invalid` when nothing known is mounted there, `SystemCallError`.
   package static func size(mountPoint: String) throws -> ByteCount {
@@ -47,8 +65,12 @@ extension Filesystem {
     guard let superblock = try Ext4Superblock.read(device) else {
       throw StorageError.failed("\(device) has no ext4 superblock")
     }
+    guard superblock.canGrow(to: available) else { return }
+    guard growsOnline(.ext4) else {
+      throw StorageError.precondition(
+        "the ext4 at \(mountPoint) cannot grow while mounted: the server lacks CAP_SYS_RESOURCE")
+    }
     let blocks = UInt64(available.bytes / superblock.blockSize)
-    guard blocks > superblock.blockCount else { return }
     try grown(cl_ext4_resize(root.raw, blocks), "EXT4_IOC_RESIZE_FS", mountPoint)
   }
 
@@ -90,6 +112,9 @@ extension Filesystem {
     let device = try btrfsDevice(root, mountPoint)
     // btrfs counts in sectors of at least 4 KiB and leaves the rest of the device alone.
     guard available.bytes - device.size.bytes >= 64 << 10 else { return }
+    guard available >= .mib(256) else {
+      throw StorageError.precondition("the btrfs at \(mountPoint) grows to 256 MiB or more only")
+    }
     try grown(cl_btrfs_grow(root.raw, device.id), "BTRFS_IOC_RESIZE", mountPoint)
   }
 

@@ -9,7 +9,7 @@ import Synchronization
 /// its standard input ends, and not before: signals that end a service are not for it. Should the guard itself be killed, the
 /// file systems stay frozen until `thawAll`.
 package final class FreezeGuard: Sendable {
-  private let process: pid_t
+  let process: pid_t
   private let control: Int32
   private let answers: Int32
   private let isOver = Atomic<Bool>(false)

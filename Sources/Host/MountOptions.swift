@@ -95,7 +95,8 @@ package struct MountOptions: Hashable, Sendable {
   private static let refused: Set<String> = [
     "bind", "rbind", "remount", "move", "shared", "rshared", "private", "rprivate", "slave", "rslave", "unbindable",
     "runbindable", "make-shared", "make-rshared", "make-private", "make-rprivate", "make-slave", "make-rslave",
-    "make-unbindable", "make-runbindable", "loop", "offset", "sizelimit", "encryption", "user", "users", "owner", "group",
+    "make-unbindable", "make-runbindable", "loop", "offset", "sizelimit", "encryption", "user", "users", "owner",
+    "group",
   ]
 
   private static let ignored: Set<String> = [

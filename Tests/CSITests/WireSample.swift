@@ -1,4 +1,4 @@
-import CCSI
+internal import CCSI
 
 @testable import CSI
 

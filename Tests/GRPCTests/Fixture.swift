@@ -16,13 +16,22 @@ final class TemporaryDirectory: Sendable {
 
   deinit { Self.remove(path) }
 
-  private static func remove(_ path: String) {
-    guard unlink(path) != 0, let directory = opendir(path) else { return }
+  var entries: [String] { Self.entries(path) }
+
+  private static func entries(_ path: String) -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
     while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if name != ".", name != ".." { remove("\(path)/\(name)") }
+      names.append(
+        withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
     }
-    closedir(directory)
+    return names.filter { $0 != "." && $0 != ".." }.sorted()
+  }
+
+  private static func remove(_ path: String) {
+    guard unlink(path) != 0 else { return }
+    for name in entries(path) { remove("\(path)/\(name)") }
     rmdir(path)
   }
 }
@@ -103,5 +112,72 @@ final class Gate: Sendable {
   func wait() async throws {
     for await _ in stream {}
     try Task.checkCancellation()
+  }
+}
+
+/// A value that tasks share.
+final class Box<Value: Sendable>: Sendable {
+  private let storage: Mutex<Value>
+  init(_ value: Value) { storage = Mutex(value) }
+  var value: Value {
+    get { storage.withLock { $0 } }
+    set { storage.withLock { $0 = newValue } }
+  }
+}
+
+/// Lets nobody pass until all have arrived.
+actor Barrier {
+  private var missing: Int
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  init(_ count: Int) { missing = count }
+
+  func arrive() async {
+    missing -= 1
+    if missing > 0 { return await withCheckedContinuation { waiting.append($0) } }
+    for continuation in waiting { continuation.resume() }
+  }
+}
+
+/// A pool that runs every job on a thread of its own.
+final class ThreadPerJob: TaskExecutor {
+  let jobs = Counter()
+
+  /// The name of the thread that asks.
+  static func threadName() -> [UInt8] {
+    var name = [UInt8](repeating: 0, count: 16)
+    let file = open("/proc/thread-self/comm", O_RDONLY | O_CLOEXEC)
+    defer { close(file) }
+    let count = read(file, &name, name.count)
+    return Array(name.prefix(max(count - 1, 0)))
+  }
+
+  private static func nameThread() {
+    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    defer { close(file) }
+    write(file, "pool-thread", 11)
+  }
+
+  private final class Job: Sendable {
+    let job: UnownedJob
+    let executor: UnownedTaskExecutor
+    init(_ job: UnownedJob, _ executor: UnownedTaskExecutor) { (self.job, self.executor) = (job, executor) }
+  }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    jobs.increment()
+    let context = Unmanaged.passRetained(Job(UnownedJob(job), asUnownedTaskExecutor())).toOpaque()
+    var thread = pthread_t()
+    let error = pthread_create(
+      &thread, nil,
+      { context in
+        guard let context else { return nil }
+        let job = Unmanaged<Job>.fromOpaque(context).takeRetainedValue()
+        ThreadPerJob.nameThread()
+        job.job.runSynchronously(on: job.executor)
+        return nil
+      }, context)
+    precondition(error == 0)
+    pthread_detach(thread)
   }
 }

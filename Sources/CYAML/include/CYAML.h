@@ -1,1 +1,3 @@
 #pragma once
+// libyaml's event parser, as it is.
+#include <yaml.h>

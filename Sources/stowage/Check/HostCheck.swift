@@ -1,0 +1,135 @@
+import Configuration
+import GRPC
+import Glibc
+import Host
+import Storage
+
+/// Looks at the host with the eyes of a configuration.
+struct HostCheck {
+  private let settings: Configuration
+  /// File systems that volumes get without being asked for.
+  private let defaults: Set<FilesystemType>
+
+  init(_ settings: Configuration) {
+    self.settings = settings
+    defaults = Set(
+      settings.backends.map { backend in
+        switch backend.kind {
+        case .file(let file): file.defaultFilesystem
+        }
+      })
+  }
+
+  var findings: [Finding] {
+    [socket] + privileges + [loopControl] + FilesystemType.allCases.map(kernel) + tools + directories
+  }
+
+  /// Controllers that never mount need less of the host.
+  private var mounts: Bool { settings.mode != .controller }
+
+  // MARK: the socket
+
+  private var socket: Finding {
+    guard let text = settings.endpoint else {
+      return .fail("endpoint", "not set", do: "set CSI_ENDPOINT=unix:///run/csi/csi.sock")
+    }
+    let path: String
+    do { path = try Endpoint(parsing: text).path } catch {
+      return .fail("endpoint", "\(error)", do: "set CSI_ENDPOINT=unix:///run/csi/csi.sock")
+    }
+    let directory = path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
+    let parent = directory.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : directory
+    guard access(parent, W_OK | X_OK) == 0 else {
+      return .fail("endpoint", "\(parent): \(String(cString: strerror(errno)))", do: "mkdir -p \(parent), writable for us")
+    }
+    return .ok("endpoint", path)
+  }
+
+  // MARK: privileges and kernel
+
+  private var privileges: [Finding] {
+    // CAP_SYS_ADMIN is bit 21 (capability.h): mount(2), loop devices, freezing.
+    let line = FileContents.line("/proc/self/status", prefix: "CapEff:")
+    guard let bits = line.flatMap({ UInt64($0, radix: 16) }) else {
+      return [.warn("privileges", "cannot read /proc/self/status", do: "mount /proc")]
+    }
+    if bits & (1 << 21) != 0 { return [.ok("privileges", "CAP_SYS_ADMIN")] }
+    let message = "CAP_SYS_ADMIN is missing: no mounts, no loop devices"
+    let advice = "run as root, or privileged in a container"
+    return [mounts ? .fail("privileges", message, do: advice) : .warn("privileges", message, do: advice)]
+  }
+
+  private var loopControl: Finding {
+    let descriptor = open("/dev/loop-control", O_RDWR | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      let reason = String(cString: strerror(errno))
+      return .fail("loop devices", "/dev/loop-control: \(reason)", do: "modprobe loop; in a container mount the host's /dev")
+    }
+    close(descriptor)
+    return .ok("loop devices", "/dev/loop-control")
+  }
+
+  private func kernel(_ type: FilesystemType) -> Finding {
+    let subject = "kernel \(type.rawValue)"
+    if Self.lines("/proc/filesystems").contains(where: { $0.hasSuffix("\t\(type.rawValue)") }) {
+      return .ok(subject, "in the running kernel")
+    }
+    if Self.isLoadable(type) { return .ok(subject, "a module that can be loaded") }
+    return lacking(type, subject, "neither in the running kernel nor a module of it", do: "modprobe \(type.rawValue)")
+  }
+
+  private static func isLoadable(_ type: FilesystemType) -> Bool {
+    var name = utsname()
+    guard uname(&name) == 0 else { return false }
+    let release = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    return ["modules.builtin", "modules.dep"].contains { list in
+      lines("/lib/modules/\(release)/\(list)").contains { $0.contains("/\(type.rawValue).ko") }
+    }
+  }
+
+  // MARK: tools
+
+  private static let programs: [(name: String, type: FilesystemType, package: String)] = [
+    ("mkfs.ext4", .ext4, "e2fsprogs"), ("e2fsck", .ext4, "e2fsprogs"), ("mkfs.xfs", .xfs, "xfsprogs"),
+    ("mkfs.btrfs", .btrfs, "btrfs-progs"), ("btrfstune", .btrfs, "btrfs-progs"),
+  ]
+
+  private var tools: [Finding] {
+    Self.programs.map { program in
+      if let path = Command.locate(program.name) { return .ok(program.name, path) }
+      return lacking(program.type, program.name, "not found", do: "apt-get install \(program.package)")
+    }
+  }
+
+  /// What a file system needs is a must where it is some backend's default.
+  private func lacking(_ type: FilesystemType, _ subject: String, _ message: String, do advice: String) -> Finding {
+    let isNeeded = defaults.contains(type) && mounts
+    return isNeeded
+      ? .fail(subject, message, do: advice)
+      : .warn(subject, "\(message): no \(type.rawValue) volumes", do: advice)
+  }
+
+  // MARK: directories
+
+  private var directories: [Finding] {
+    settings.backends.flatMap { backend in
+      switch backend.kind {
+      case .file(let file): DirectoryCheck(file.directory, directIO: file.directIO).findings(backend.name.rawValue)
+      }
+    }
+  }
+
+  private static func lines(_ path: String) -> [Substring] {
+    guard let bytes = try? FileContents.read(path) else { return [] }
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+  }
+}
+
+extension FileContents {
+  /// What follows `prefix` in the first line that begins with it.
+  fileprivate static func line(_ path: String, prefix: String) -> String? {
+    guard let bytes = try? read(path) else { return nil }
+    let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(prefix) }
+    return line.map { String($0.dropFirst(prefix.count).drop { $0 == " " || $0 == "\t" }) }
+  }
+}

@@ -1,0 +1,45 @@
+import Configuration
+import FileBackend
+import GRPC
+import Glibc
+import Storage
+
+extension Service {
+  /// - Throws: `ConfigurationError` without an endpoint, or for one that is no socket path.
+  static func endpoint(_ settings: Configuration) throws -> Endpoint {
+    guard let text = settings.endpoint else {
+      throw ConfigurationError("no endpoint: set CSI_ENDPOINT or give --endpoint unix:///run/csi/csi.sock")
+    }
+    do { return try Endpoint(parsing: text) } catch { throw ConfigurationError("\(error)", source: "endpoint") }
+  }
+
+  /// One line for each kind of backend.
+  static func backend(_ entry: BackendConfiguration, _ settings: Configuration, _ node: NodeID) throws -> Backend {
+    switch entry.kind {
+    case .file(let file): try fileBackend(entry.name, file, settings, node)
+    }
+  }
+
+  private static func fileBackend(
+    _ name: BackendName, _ file: FileBackendConfiguration, _ settings: Configuration, _ node: NodeID
+  ) throws -> FileBackend {
+    FileBackend(
+      try FileBackend.Configuration(
+        name: name, directory: file.directory, nodeID: node,
+        topologies: [Topology(["\(settings.driverName)/node": node.rawValue])],
+        overprovisionRatio: file.overprovision, defaultSize: file.defaultSize, minimumSize: file.minimumSize,
+        maximumSize: file.maximumSize, defaultFilesystem: file.defaultFilesystem, directIO: file.directIO,
+        executable: "/proc/self/exe"))
+  }
+
+  /// - Throws: `ConfigurationError` when the host has none.
+  static func hostName() throws -> String {
+    var buffer = [UInt8](repeating: 0, count: 256)
+    let result = buffer.withUnsafeMutableBytes { bytes in
+      bytes.withMemoryRebound(to: CChar.self) { gethostname($0.baseAddress, $0.count - 1) }
+    }
+    let name = String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+    guard result == 0, !name.isEmpty else { throw ConfigurationError("the host has no name: give --node-id") }
+    return name
+  }
+}

@@ -1,0 +1,70 @@
+# Functions that bring a fresh Debian 12 to where the scripts of hack/ can work. Source it; it changes nothing itself.
+
+# What the build links against, and what the driver starts at run time.
+BUILD_PACKAGES="libgrpc-dev libprotobuf-c-dev libblkid-dev uuid-dev libyaml-dev"
+GENERATE_PACKAGES="protobuf-compiler libprotobuf-dev protobuf-c-compiler"
+RUNTIME_PACKAGES="e2fsprogs xfsprogs btrfs-progs util-linux mount"
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# Mounts and loop devices are root's.
+need_root() {
+  [ "$(id -u)" = 0 ] || die "$0 mounts file systems and attaches loop devices: run it as root (sudo $0)"
+}
+
+# Installs those of the given Debian packages that are missing; asks nobody.
+need_packages() {
+  local package missing=()
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "please install: ${missing[*]}"
+  say "installing ${missing[*]}"
+  local sudo=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || die "please install, as root: apt-get install ${missing[*]}"
+    sudo=(sudo)
+  fi
+  "${sudo[@]}" apt-get -qq update
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The tool chain: the one in PATH, or where swift.org's archives are usually unpacked to.
+need_swift() {
+  local place
+  command -v swift >/dev/null && return
+  for place in /opt/swift/usr/bin /usr/local/swift/usr/bin "$HOME/.local/share/swiftly/bin"; do
+    if [ -x "$place/swift" ]; then
+      PATH=$place:$PATH
+      export PATH
+      return
+    fi
+  done
+  die "no Swift tool chain: install Swift 6.2 or later (https://swift.org/install) and put it into PATH"
+}
+
+# need_python DIRECTORY PACKAGE...: a virtual environment with these packages, made when it is not there.
+need_python() {
+  local directory=$1
+  shift
+  need_packages python3 python3-venv
+  [ -x "$directory/bin/python" ] || python3 -m venv "$directory"
+  "$directory/bin/python" -m pip --quiet --disable-pip-version-check install "$@"
+}
+
+# Loop devices: in the kernel or as a module, with a control node.
+need_loop() {
+  [ -e /dev/loop-control ] || modprobe loop 2>/dev/null || true
+  [ -e /dev/loop-control ] || die "the kernel has no loop devices (/dev/loop-control)"
+}
+
+# Milliseconds of a clock.
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+# built_stowage: builds the release binary with the Swift libraries inside and prints its path.
+built_stowage() {
+  swift build -c release --static-swift-stdlib --product stowage >&2
+  echo "$(swift build -c release --static-swift-stdlib --show-bin-path)/stowage"
+}
