@@ -13,7 +13,7 @@ package struct CSICommand: AsyncParsableCommand {
         stowage csi create-volume data --size 1GiB --fs ext4
         mkdir -p /run/demo/stage
         stowage csi stage data --staging /run/demo/stage --fs ext4
-        stowage csi publish data --staging /run/demo/stage --target /run/demo/data --fs ext4
+        stowage csi publish data --staging /run/demo/stage --target /run/demo/t --fs ext4
         stowage csi stats data --path /run/demo/data
         stowage csi unpublish data --target /run/demo/data
         stowage csi unstage data --staging /run/demo/stage

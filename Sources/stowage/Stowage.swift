@@ -25,7 +25,7 @@ struct Stowage: AsyncParsableCommand {
     let arguments = Array(CommandLine.arguments.dropFirst())
     // The process that holds file systems frozen (see Host.FreezeGuard): nothing may come before it that could touch
     // a frozen file system.
-    if arguments.first == "freeze-guard" { exit(FreezeGuard.runGuard(Array(arguments.dropFirst()))) }
+    if arguments.first == "freeze-guard" { Glibc.exit(FreezeGuard.runGuard(Array(arguments.dropFirst()))) }
     do {
       var command = try parseAsRoot(arguments)
       if var command = command as? any AsyncParsableCommand {
@@ -42,12 +42,12 @@ struct Stowage: AsyncParsableCommand {
   private static func finish(_ error: any Error) -> Never {
     if let error = error as? ConfigurationError {
       Standard.error("stowage: \(error)")
-      exit(ExitStatus.usage.rawValue)
+      Glibc.exit(ExitStatus.usage.rawValue)
     }
     switch exitCode(for: error) {
     case .validationFailure:
       Standard.error(fullMessage(for: error))
-      exit(ExitStatus.usage.rawValue)
+      Glibc.exit(ExitStatus.usage.rawValue)
     default:
       exit(withError: error)
     }

@@ -47,37 +47,32 @@ struct DirectoryCheck {
   }
 
   private func reflink(_ subject: String) -> Finding {
-    guard let from = Self.unnamedFile(in: existing), let to = Self.unnamedFile(in: existing) else {
-      return .warn(subject, "cannot try block sharing", do: "none needed when the directory is on xfs or btrfs")
-    }
-    defer {
-      close(from)
-      close(to)
-    }
-    let block = [UInt8](repeating: 1, count: 4096)
-    _ = write(from, block, block.count)
-    if (try? FileExtents.clone(from: from, to: to)) == true {
+    let advice = "fine for small volumes; for large ones use a directory on xfs (mkfs.xfs -m reflink=1) or btrfs"
+    do {
+      let from = try UnnamedFile(in: existing)
+      let to = try UnnamedFile(in: existing)
+      let block = [UInt8](repeating: 1, count: 4096)
+      _ = write(from.descriptor, block, block.count)
+      guard try Reflink.clone(from: from.descriptor, to: to.descriptor) else {
+        return .warn(subject, "does not share blocks: snapshots and clones are copies", do: advice)
+      }
       return .ok(subject, "shares blocks: snapshots and clones take no time and no space")
+    } catch {
+      return .warn(subject, "cannot try whether it shares blocks: \(error)", do: advice)
     }
-    return .warn(
-      subject, "does not share blocks: snapshots and clones are copies",
-      do: "fine for small volumes; for large ones use a directory on xfs (mkfs.xfs -m reflink=1) or btrfs")
   }
 
   private func directAccess(_ subject: String) -> [Finding] {
     guard directIO else { return [] }
-    guard let file = Self.unnamedFile(in: existing, flags: O_DIRECT) else {
-      return [.warn(subject, "no direct I/O: volumes are cached twice", do: "use another file system, or directIO: false")]
+    do {
+      _ = try UnnamedFile(in: existing, isDirect: true)
+      return [.ok(subject, "direct I/O")]
+    } catch {
+      return [
+        .warn(
+          subject, "no direct I/O, volumes are cached twice: \(error)",
+          do: "use another file system, or set directIO: false")
+      ]
     }
-    close(file)
-    return [.ok(subject, "direct I/O")]
-  }
-
-  /// A file that is gone when it is closed.
-  private static func unnamedFile(in directory: String, flags: Int32 = 0) -> Int32? {
-    // O_TMPFILE of fcntl.h; the C macro is too complex to be imported.
-    let unnamed = Int32(0o20_000_000) | O_DIRECTORY
-    let descriptor = open(directory, O_RDWR | O_CLOEXEC | unnamed | flags, 0o600)
-    return descriptor >= 0 ? descriptor : nil
   }
 }

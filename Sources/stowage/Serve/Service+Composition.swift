@@ -34,11 +34,9 @@ extension Service {
 
   /// - Throws: `ConfigurationError` when the host has none.
   static func hostName() throws -> String {
-    var buffer = [UInt8](repeating: 0, count: 256)
-    let result = buffer.withUnsafeMutableBytes { bytes in
-      bytes.withMemoryRebound(to: CChar.self) { gethostname($0.baseAddress, $0.count - 1) }
-    }
-    let name = String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+    var buffer = [CChar](repeating: 0, count: 256)
+    let result = gethostname(&buffer, buffer.count - 1)
+    let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     guard result == 0, !name.isEmpty else { throw ConfigurationError("the host has no name: give --node-id") }
     return name
   }
