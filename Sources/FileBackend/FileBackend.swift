@@ -37,7 +37,8 @@ package final class FileBackend: Sendable {
 
   var isPrepared: Bool { state.withLock { $0.lock != nil } }
 
-  var sharesBlocks: Bool { state.withLock { $0.sharesBlocks } }
+  /// Whether copies share blocks with their source in this directory; known after `prepare`.
+  package var sharesBlocks: Bool { state.withLock { $0.sharesBlocks } }
 
   func begin(_ catalogue: Catalogue, sharesBlocks: Bool, lock: DirectoryLock) {
     state.withLock { $0 = State(lock: lock, catalogue: catalogue, sharesBlocks: sharesBlocks) }

@@ -164,7 +164,9 @@ extension HostSuite {
         #expect(running.programs == 0)
         // The state that a power cut would leave: a copy of the device while it is mounted.
         try BlockDevice.flush(loop.path)
-        #expect(try await Command.run(["cp", scratch.file("m.img"), scratch.file("cut.img")], limit: .seconds(60)).succeeded)
+        let copy = try await Command.run(
+          ["cp", scratch.file("m.img"), scratch.file("cut.img")], limit: .seconds(60))
+        #expect(copy.succeeded)
         let cut = try LoopDevice.attach(scratch.file("cut.img"), readOnly: false)
         #expect(try Ext4Superblock.read(cut.path)?.isClean == false)
         let repair = try await HostCounters.counting { try await Filesystem.check(.ext4, device: cut.path) }
@@ -241,7 +243,7 @@ extension HostSuite {
           }
           #expect(try threads(named: "limited") == 1)
         }
-        while try threads(named: "limited") > 0 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(try await eventually { try threads(named: "limited") == 0 })
         await #expect(throws: SystemCallError.self) {
           _ = try await FilesystemUsage.read(target, limit: .seconds(10))
         }
