@@ -70,7 +70,10 @@ let package = Package(
     .executableTarget(
       name: "freeze-guard-test", dependencies: ["Host"], path: "Tests/FreezeGuardTool", swiftSettings: strict),
     tests("HostTests", ["Host", "Storage", "freeze-guard-test"]),
-    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
+    .executableTarget(
+      name: "file-backend-life", dependencies: ["FileBackend", "Storage", "Host"], path: "Tests/file-backend-life",
+      swiftSettings: strict),
+    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host", "file-backend-life"]),
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
     tests("ConfigurationTests", ["Configuration", "Storage"]),
     tests("TelemetryTests", ["Telemetry", logging]),

@@ -40,7 +40,8 @@ struct HostCheck {
     let directory = path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
     let parent = directory.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : directory
     guard access(parent, W_OK | X_OK) == 0 else {
-      return .fail("endpoint", "\(parent): \(String(cString: strerror(errno)))", do: "mkdir -p \(parent), writable for us")
+      return .fail(
+        "endpoint", "\(parent): \(String(cString: strerror(errno)))", do: "mkdir -p \(parent), writable for us")
     }
     return .ok("endpoint", path)
   }
@@ -65,7 +66,8 @@ struct HostCheck {
     let descriptor = open("/dev/loop-control", O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else {
       let reason = String(cString: strerror(errno))
-      return .fail("loop devices", "/dev/loop-control: \(reason)", do: "modprobe loop; in a container mount the host's /dev")
+      return .fail(
+        "loop devices", "/dev/loop-control: \(reason)", do: "modprobe loop; in a container mount the host's /dev")
     }
     close(descriptor)
     return .ok("loop devices", "/dev/loop-control")
