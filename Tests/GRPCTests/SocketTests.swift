@@ -100,13 +100,14 @@ import Testing
     }
   }
 
-  @Test func `nothing but the socket lies in its directory`() async throws {
+  @Test func `nothing but the socket lies in its directory, and an orderly stop leaves no lock file`() async throws {
     let (directory, locks) = (try TemporaryDirectory(), try TemporaryDirectory())
     let server = server(options(locks))
     try server.start(on: try Endpoint(parsing: "unix:\(directory.path)/csi.sock"))
     #expect(directory.entries == ["csi.sock"])
     await server.shutdown(grace: .seconds(10))
     #expect(directory.entries == [])
+    #expect(TemporaryDirectory.entries("\(locks.path)/locks") == [])
   }
 
   @Test func `a lock directory of somebody else is refused`() throws {
