@@ -146,6 +146,17 @@ import Testing
     #expect(refused?.description.contains("has 108 bytes; a Unix socket's path may have at most 107") == true)
   }
 
+  @Test func `a socket that the kernel refuses is an error, and gRPC core's own words go to the sink`() throws {
+    let directory = try TemporaryDirectory()
+    let lines = Box<[String]>([])
+    CoreLog.setSink { severity, line in
+      if severity == .error { lines.value += [line] }
+    }
+    let said = refusal(options(directory), try Endpoint(parsing: "/proc/csi.sock"))
+    #expect(said.hasPrefix("cannot listen on /proc/csi.sock"))
+    #expect(lines.value.contains { $0.contains("/proc/csi.sock") })
+  }
+
   @Test func `a server starts only once`() async throws {
     let fixture = try Fixture([CallTests.echo])
     #expect(throws: EndpointError.self) { try fixture.server.start(on: fixture.endpoint) }
