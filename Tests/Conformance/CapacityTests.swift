@@ -32,7 +32,8 @@ extension Conformance {
 
     @Test func `an overprovision ratio multiplies what is promised`() async throws {
       try await withServer(.configured(backend: ["overprovision: 10"]), on: .ext4) { server in
-        #expect(try await capacity(server).availableCapacity > 5 << 30)
+        let answer = try await capacity(server)
+        #expect(answer.availableCapacity > 5 << 30)
       }
     }
 
@@ -69,7 +70,8 @@ extension Conformance {
           GetCapacityRequest(volumeCapabilities: [.mount("ext4", .multiNodeMultiWriter)]),
           GetCapacityRequest(parameters: ["unknown": "key"]),
         ] {
-          #expect(try await capacity(server, request).availableCapacity == 0)
+          let answer = try await capacity(server, request)
+          #expect(answer.availableCapacity == 0)
         }
       }
     }

@@ -16,7 +16,8 @@ extension Conformance {
 
     @Test func `a limit of volumes can be configured`() async throws {
       try await withServer(.configured("maxVolumesPerNode: 42")) { server in
-        #expect(try await server.call(Methods.nodeGetInfo, NodeGetInfoRequest()).maxVolumesPerNode == 42)
+        let info = try await server.call(Methods.nodeGetInfo, NodeGetInfoRequest())
+        #expect(info.maxVolumesPerNode == 42)
       }
     }
 

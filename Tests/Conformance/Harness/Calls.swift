@@ -20,7 +20,7 @@ extension Server {
   func stream<Q, R>(_ method: Method<Q, R>, _ request: Q, timeout: Duration = .seconds(60)) async throws -> [R] {
     var responses: [R] = []
     for try await response in try client.serverStream(
-      method.path, .message(), .message(), request, timeout: timeout) as AsyncThrowingStream<R, any Error>
+      method.path, .message(), .message(), request, timeout: timeout) as ResponseStream<R>
     {
       responses.append(response)
     }

@@ -45,11 +45,11 @@ enum Files {
   static func isBlockDevice(_ path: String) -> Bool { status(path).map { $0.st_mode & S_IFMT == S_IFBLK } ?? false }
   static func isDirectory(_ path: String) -> Bool { status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false }
 
-  /// The size of a file system in bytes, as statfs(2) tells it.
+  /// The size of a file system in bytes, as statvfs(3) tells it.
   static func filesystemSize(_ path: String) -> Int64 {
-    var status = statfs()
-    guard statfs(path, &status) == 0 else { return 0 }
-    return Int64(status.f_blocks) * Int64(status.f_bsize)
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return 0 }
+    return Int64(status.f_blocks) * Int64(status.f_frsize)
   }
 
   /// The size of a device or file in bytes.
