@@ -78,7 +78,8 @@ extension ContractCheck {
           if page.isEmpty { break }
           listed += page
         }
-        try c.expectEqual(listed, made.filter { source == nil || $0.source == source }, "snapshots of \(source ?? a.id)")
+        try c.expectEqual(
+          listed, made.filter { source == nil || $0.source == source }, "snapshots of \(source ?? a.id)")
       }
       for snapshot in made { try await backend.deleteSnapshot(snapshot.id, secrets: .none) }
       try c.expect(try await backend.snapshots(source: nil, after: nil, limit: 9).isEmpty, "snapshots are left")
@@ -122,7 +123,7 @@ extension ContractCheck {
         try await c.create("orphan", from: .volume(origin.id))
       }
       try await c.delete(clone)
-    },
+    }
   ]
 
   static let groups = [
