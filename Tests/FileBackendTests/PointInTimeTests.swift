@@ -194,7 +194,7 @@ private final class OrderedWriter: Sendable {
 
   init(_ first: String, _ second: String) {
     let started = Host.Thread.start(name: "writer") { [self] in
-      let descriptors = [first, second].map { open($0, O_WRONLY | O_CLOEXEC | direct) }
+      let descriptors = [first, second].map { (path: String) in open(path, O_WRONLY | O_CLOEXEC | direct) }
       withPage { page in
         var number: UInt64 = 0
         while !isStopped.load(ordering: .acquiring) {
