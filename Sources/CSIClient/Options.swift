@@ -38,7 +38,8 @@ struct CapabilityOptions: ParsableArguments {
   @Option(name: .customLong("mount-flag"), help: ArgumentHelp("A mount option; may be repeated.", valueName: "option"))
   var mountFlags: [String] = []
 
-  @Option(name: .customLong("mount-group"), help: ArgumentHelp("The group that shall own the volume.", valueName: "gid"))
+  @Option(
+    name: .customLong("mount-group"), help: ArgumentHelp("The group that shall own the volume.", valueName: "gid"))
   var mountGroup: String?
 
   func validate() throws {

@@ -46,7 +46,9 @@ extension RPCCommand {
     _ name: String, _ abstract: String, _ discussion: String = "", examples: [String] = []
   ) -> CommandConfiguration {
     var parts = discussion.isEmpty ? [] : [discussion]
-    if !examples.isEmpty { parts.append((["Examples:"] + examples.map { "  stowage csi " + $0 }).joined(separator: "\n")) }
+    if !examples.isEmpty {
+      parts.append((["Examples:"] + examples.map { "  stowage csi " + $0 }).joined(separator: "\n"))
+    }
     parts.append("RPC: csi.v1.\(method.service)/\(method.name)")
     return CommandConfiguration(
       commandName: name, abstract: abstract, discussion: parts.joined(separator: "\n\n"))

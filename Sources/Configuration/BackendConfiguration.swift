@@ -39,7 +39,8 @@ package struct BackendConfiguration: Hashable, Sendable {
     }
     name = try Self.name(entries, line: node.line)
     guard let type = entries.first(where: { $0.key == "type" }), case .scalar(let text, _) = type.value.content else {
-      throw ConfigurationError("backend \"\(name)\" needs a type: \(Self.types.joined(separator: ", "))", line: node.line)
+      throw ConfigurationError(
+        "backend \"\(name)\" needs a type: \(Self.types.joined(separator: ", "))", line: node.line)
     }
     switch text {
     case "file":

@@ -37,7 +37,9 @@ extension Configuration {
   /// - Throws: `ConfigurationError` when it cannot be read or is larger than any configuration may be.
   package static func contents(of path: String) throws -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw ConfigurationError("cannot open it: \(String(cString: strerror(errno)))", source: path) }
+    guard descriptor >= 0 else {
+      throw ConfigurationError("cannot open it: \(String(cString: strerror(errno)))", source: path)
+    }
     defer { close(descriptor) }
     let limit = YAMLReader.maximumBytes + 1
     var count = 0

@@ -66,7 +66,8 @@ private func texts(of entry: YAMLNode.Entry, asList: Bool) throws -> [String] {
       return text
     }
   default:
-    throw ConfigurationError("\(entry.key) must be \(asList ? "a list of texts" : "one value"), not \(entry.value.kind)")
+    throw ConfigurationError(
+      "\(entry.key) must be \(asList ? "a list of texts" : "one value"), not \(entry.value.kind)")
   }
 }
 

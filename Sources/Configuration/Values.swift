@@ -92,7 +92,8 @@ enum Parse {
     guard (1...63).contains(text.utf8.count), let first = text.utf8.first, let last = text.utf8.last,
       isLetter(first), isLetter(last),
       text.utf8.allSatisfy({
-        isLetter($0) || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
+        isLetter($0) || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "-")
+          || $0 == UInt8(ascii: ".")
       }), !text.contains("..")
     else { throw ConfigurationError(message) }
     return text

@@ -25,10 +25,16 @@ package final class Driver: Sendable {
 
   /// Prepares the backends and thaws what an earlier life left frozen; until it returns Probe answers ready=false and
   /// calls that need a backend answer UNAVAILABLE.
-  /// - Throws: what a backend that cannot serve says; the process should end then.
+  /// - Throws: what a backend that cannot serve says. Probe answers FAILED_PRECONDITION then, until a further call of
+  ///   this succeeds.
   package func start() async throws {
-    for backend in registry.all { try await backend.prepare() }
-    if configuration.mode.servesNode { try await thaw() }
+    do {
+      for backend in registry.all { try await backend.prepare() }
+      if configuration.mode.servesNode { try await thaw() }
+    } catch {
+      readiness.fail("\(error)")
+      throw error
+    }
     readiness.declare()
   }
 

@@ -37,7 +37,8 @@ final class HTTPLoop {
   private var lastID: UInt64 = 0
 
   init(
-    listener: Int32, wake: (write: Int32, read: Int32), limits: HTTPServer.Limits, mailbox: Mailbox, handler: @escaping HTTPServer.Handler
+    listener: Int32, wake: (write: Int32, read: Int32), limits: HTTPServer.Limits, mailbox: Mailbox,
+    handler: @escaping HTTPServer.Handler
   ) {
     self.listener = listener
     self.wake = wake

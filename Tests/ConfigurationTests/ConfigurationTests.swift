@@ -142,10 +142,11 @@ import Testing
 
   @Test func `a data directory is a file backend, but not beside other backends`() throws {
     let configuration = try Configuration.load(file: nil, dataDirectory: "/srv/x", environment: [:])
-    #expect(configuration.backends == [
-      BackendConfiguration(
-        name: try BackendName(validating: "file"), kind: .file(try FileBackendConfiguration(directory: "/srv/x")))
-    ])
+    #expect(
+      configuration.backends == [
+        BackendConfiguration(
+          name: try BackendName(validating: "file"), kind: .file(try FileBackendConfiguration(directory: "/srv/x")))
+      ])
     #expect(throws: ConfigurationError.self) {
       try Configuration.load(file: nil, dataDirectory: "relative", environment: [:])
     }
@@ -169,10 +170,11 @@ import Testing
 }
 
 @Suite struct Sizes {
-  @Test(arguments: [
-    ("10GiB", 10 << 30), ("10Gi", 10 << 30), ("1 MiB", 1 << 20), ("4096", 4096), ("4096B", 4096), ("5MB", 5_000_000),
-    ("2TiB", 2 << 40), ("0", 0),
-  ] as [(String, Int64)])
+  @Test(
+    arguments: [
+      ("10GiB", 10 << 30), ("10Gi", 10 << 30), ("1 MiB", 1 << 20), ("4096", 4096), ("4096B", 4096), ("5MB", 5_000_000),
+      ("2TiB", 2 << 40), ("0", 0),
+    ] as [(String, Int64)])
   func `sizes are read`(text: String, bytes: Int64) {
     #expect(ByteCount(parsing: text) == ByteCount(bytes))
   }

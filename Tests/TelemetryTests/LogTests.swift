@@ -50,15 +50,17 @@ import Testing
     try #require(count > 0)
     let text = String(decoding: buffer[..<count], as: UTF8.self)
     #expect(text.hasPrefix("{\"time\":\"20"))
-    #expect(text.hasSuffix("\"level\":\"info\",\"logger\":\"test\",\"message\":\"volume created\",\"volume_id\":\"v1\"}\n"))
+    #expect(
+      text.hasSuffix("\"level\":\"info\",\"logger\":\"test\",\"message\":\"volume created\",\"volume_id\":\"v1\"}\n"))
     #expect(recv(pair[1], &buffer, buffer.count, Int32(MSG_DONTWAIT)) == -1)
   }
 
-  @Test(arguments: [
-    (0, "1970-01-01T00:00:00.000000Z"), (951_782_399, "2000-02-28T23:59:59.000000Z"),
-    (951_782_400, "2000-02-29T00:00:00.000000Z"), (1_709_251_200, "2024-03-01T00:00:00.000000Z"),
-    (4_107_542_400, "2100-03-01T00:00:00.000000Z"), (-1, "1969-12-31T23:59:59.000000Z"),
-  ] as [(Int64, String)])
+  @Test(
+    arguments: [
+      (0, "1970-01-01T00:00:00.000000Z"), (951_782_399, "2000-02-28T23:59:59.000000Z"),
+      (951_782_400, "2000-02-29T00:00:00.000000Z"), (1_709_251_200, "2024-03-01T00:00:00.000000Z"),
+      (4_107_542_400, "2100-03-01T00:00:00.000000Z"), (-1, "1969-12-31T23:59:59.000000Z"),
+    ] as [(Int64, String)])
   func `times are those of RFC 3339`(seconds: Int64, text: String) {
     #expect(RFC3339.string(seconds: seconds, nanoseconds: 0) == text)
   }

@@ -27,13 +27,16 @@ struct Call: AsyncParsableCommand {
 
   func validate() throws {
     guard list == (rpc == nil) else { throw ValidationError("Which RPC? \"stowage csi call --list\" shows them all.") }
-    if json == "-", secrets.secrets == "-" { throw ValidationError("stdin holds the request or the secrets, not both.") }
+    if json == "-", secrets.secrets == "-" {
+      throw ValidationError("stdin holds the request or the secrets, not both.")
+    }
   }
 
   mutating func run() async throws {
     guard let rpc else {
       for method in allMethods {
-        print("\(method.service)/\(method.name)\(method.isStreaming ? "  stream" : "")\(method.isAlpha ? "  alpha" : "")")
+        print(
+          "\(method.service)/\(method.name)\(method.isStreaming ? "  stream" : "")\(method.isAlpha ? "  alpha" : "")")
       }
       return
     }

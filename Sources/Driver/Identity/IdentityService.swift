@@ -45,6 +45,7 @@ struct IdentityService: Sendable {
   func probe(_ request: ProbeRequest) async throws -> ProbeResponse {
     var response = ProbeResponse()
     guard readiness.isReady else {
+      if let obstacle = readiness.obstacle { throw Status(.failedPrecondition, "cannot prepare: \(obstacle)") }
       response.ready = false
       return response
     }
@@ -58,9 +59,15 @@ struct IdentityService: Sendable {
   }
 }
 
-/// Whether the backends are prepared.
+/// Whether the backends are prepared, and if not, what stands in the way.
 final class Readiness: Sendable {
   private let ready = Atomic<Bool>(false)
+  private let problem = Mutex<String?>(nil)
+
   var isReady: Bool { ready.load(ordering: .acquiring) }
+  /// Why the last attempt to prepare failed, or nil when none has.
+  var obstacle: String? { problem.withLock { $0 } }
+
   func declare() { ready.store(true, ordering: .releasing) }
+  func fail(_ reason: String) { problem.withLock { $0 = reason } }
 }

@@ -9,12 +9,15 @@ extension NodeService {
     _ backend: any Backend
   ) async throws {
     let type = try await prepareFilesystem(id, mount.filesystem, device, readOnly: readOnly, backend)
+    let mayGrow = !readOnly && !mount.asksReadOnly
     if !readOnly { try await Filesystem.check(type, device: device) }
+    // Where the kernel will refuse to grow it mounted, this is the last chance.
+    if mayGrow, !Filesystem.growsOnline(type) { try await Filesystem.growUnmounted(type, device: device) }
     let options = FilesystemMountOptions.options(
       type, flags: mount.flags, readOnly: readOnly, deviceIsReadOnly: try BlockDevice.isReadOnly(device))
     try Mount.filesystem(device, at: path, type: type.rawValue, options: options)
     CrashPoint.stageAfterMount.reached()
-    guard !readOnly, !mount.asksReadOnly else { return }
+    guard mayGrow else { return }
     do {
       try Filesystem.grow(type, mountPoint: path, device: device)
       if let group = mount.group { try VolumeOwnership.give(path, to: group) }

@@ -28,8 +28,10 @@ struct Finding: Hashable, Sendable {
   }
 
   var json: JSON {
-    ["level": .string(level.rawValue), "subject": .string(subject), "message": .string(message),
-     "advice": .string(advice)]
+    [
+      "level": .string(level.rawValue), "subject": .string(subject), "message": .string(message),
+      "advice": .string(advice),
+    ]
   }
 
   /// `warn  mkfs.xfs   not found` and what to do in a second line.

@@ -40,7 +40,8 @@ struct HostCheck {
     let directory = path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
     let parent = directory.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : directory
     guard access(parent, W_OK | X_OK) == 0 else {
-      return .fail("endpoint", "\(parent): \(String(cString: strerror(errno)))", do: "mkdir -p \(parent), writable for us")
+      return .fail(
+        "endpoint", "\(parent): \(String(cString: strerror(errno)))", do: "mkdir -p \(parent), writable for us")
     }
     return .ok("endpoint", path)
   }
@@ -48,22 +49,25 @@ struct HostCheck {
   // MARK: privileges and kernel
 
   private var privileges: [Finding] {
-    // CAP_SYS_ADMIN is bit 21 (capability.h): mount(2), loop devices, freezing.
-    let line = FileContents.line("/proc/self/status", prefix: "CapEff:")
-    guard let bits = line.flatMap({ UInt64($0, radix: 16) }) else {
-      return [.warn("privileges", "cannot read /proc/self/status", do: "mount /proc")]
-    }
-    if bits & (1 << 21) != 0 { return [.ok("privileges", "CAP_SYS_ADMIN")] }
-    let message = "CAP_SYS_ADMIN is missing: no mounts, no loop devices"
     let advice = "run as root, or privileged in a container"
-    return [mounts ? .fail("privileges", message, do: advice) : .warn("privileges", message, do: advice)]
+    guard Privileges.has(.sysAdmin) else {
+      let message = "CAP_SYS_ADMIN is missing: no mounts, no loop devices"
+      return [mounts ? .fail("privileges", message, do: advice) : .warn("privileges", message, do: advice)]
+    }
+    let lacking = Privileges.Capability.allCases.filter { !Privileges.has($0) }
+    if lacking.isEmpty { return [.ok("privileges", "all that are needed")] }
+    return lacking.map { capability in
+      let loss = capability == .sysResource ? ": ext4 grows only before its next mount" : ""
+      return .warn("privileges", "\(capability) is missing\(loss)", do: advice)
+    }
   }
 
   private var loopControl: Finding {
     let descriptor = open("/dev/loop-control", O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else {
       let reason = String(cString: strerror(errno))
-      return .fail("loop devices", "/dev/loop-control: \(reason)", do: "modprobe loop; in a container mount the host's /dev")
+      return .fail(
+        "loop devices", "/dev/loop-control: \(reason)", do: "modprobe loop; in a container mount the host's /dev")
     }
     close(descriptor)
     return .ok("loop devices", "/dev/loop-control")
@@ -122,14 +126,5 @@ struct HostCheck {
   private static func lines(_ path: String) -> [Substring] {
     guard let bytes = try? FileContents.read(path) else { return [] }
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-  }
-}
-
-extension FileContents {
-  /// What follows `prefix` in the first line that begins with it.
-  fileprivate static func line(_ path: String, prefix: String) -> String? {
-    guard let bytes = try? read(path) else { return nil }
-    let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(prefix) }
-    return line.map { String($0.dropFirst(prefix.count).drop { $0 == " " || $0 == "\t" }) }
   }
 }
