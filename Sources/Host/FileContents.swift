@@ -4,12 +4,14 @@ import Glibc
 /// Small files read whole.
 package enum FileContents {
   /// Reads the file to its end, through one descriptor.
-  /// - Parameter limit: more than this many bytes is an error (EFBIG).
+  /// - Parameters:
+  ///   - sizeHint: about how many bytes are expected; one read fetches at most as many.
+  ///   - limit: more than this many bytes is an error (EFBIG).
   /// - Throws: `SystemCallError`.
-  package static func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
+  package static func read(_ path: String, sizeHint: Int = 16 << 10, limit: Int = 64 << 20) throws -> [UInt8] {
     let file = try Descriptor(opening: path, O_RDONLY)
     var contents: [UInt8] = []
-    try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16 << 10) { buffer in
+    try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(sizeHint, 512)) { buffer in
       while true {
         let count = try readSome(file.raw, buffer, path)
         guard count > 0 else { return }

@@ -4,8 +4,8 @@ import Storage
 
 /// Paths that the CO gave: checked before use, made and removed without ever following a final symbolic link.
 package enum HostPath {
-  /// Checks that `path` can be a staging or target path: absolute, shorter than PATH_MAX, without NUL and `..`, its last
-  /// part no symbolic link, its parent (symbolic links resolved) inside one of `allowed` unless that is empty.
+  /// Checks that `path` can be a staging or target path: absolute, shorter than PATH_MAX, without NUL and `..`, its
+  /// last part no symbolic link, its parent (symbolic links resolved) inside one of `allowed` unless that is empty.
   ///
   /// The path itself need not exist; its parent must when `allowed` is not empty.
   /// - Throws: `StorageError.invalid` that says what is wrong.

@@ -37,7 +37,7 @@ package enum Mount {
 
   /// Takes away every mount on `path`, the whole stack; broken ones (dead servers, lost devices) are detached at once.
   /// Succeeds when nothing is mounted there or the path does not exist.
-  /// - Throws: `SystemCallError`: EBUSY while a process still uses the mount, EINVAL for a path that is a symbolic link.
+  /// - Throws: `SystemCallError`: EBUSY while a process still uses the mount, ELOOP for a path that is a symbolic link.
   package static func unmount(_ path: String) throws {
     let path = HostPath.withoutTrailingSlash(path)
     // More than any real stack; a bound, in case something mounts as fast as this unmounts.

@@ -42,8 +42,8 @@ package struct MountTable: Sendable {
     self.entries = entries
   }
 
-  /// The mounts on exactly `path` (as `HostPath.canonical` writes it), bottom first, top last. Mounts that a later mount on a parent directory hides are
-  /// among them, below the visible ones as far as the table tells.
+  /// The mounts on exactly `path` (as `HostPath.canonical` writes it), bottom first, top last. Mounts that a later mount
+  /// on a parent directory hides are among them, below the visible ones as far as the table tells.
   package func entries(at path: String) -> [MountEntry] {
     let found = entries.filter { $0.mountPoint == path }
     guard found.count > 1 else { return found }

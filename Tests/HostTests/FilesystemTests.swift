@@ -133,6 +133,22 @@ extension HostSuite {
       }
     }
 
+    @Test func `a device in use is not formatted and not grown by a program`() async throws {
+      try await Scratch.use { scratch in
+        let (loop, path) = try await scratch.mounted(.ext4, "m")
+        try write("kept", to: path + "/file")
+        try scratch.image("m.img", .mib(64))
+        try loop.refreshSize()
+        let cost = await HostCounters.counting {
+          let busy = StorageError.busy("another program works on \(loop.path)")
+          await #expect(throws: busy) { try await Filesystem.make(.ext4, on: loop.path, options: []) }
+          await #expect(throws: busy) { try await Filesystem.growUnmounted(.ext4, device: loop.path) }
+        }
+        #expect(cost.programs == 0)
+        #expect(try text(path + "/file") == "kept")
+      }
+    }
+
     @Test(arguments: FilesystemType.allCases.filter { Filesystem.growsOnline($0) })
     func `a tail too small to use does not make growing fail`(type: FilesystemType) async throws {
       try await Scratch.use { scratch in
