@@ -17,9 +17,18 @@ private final class Record: CallObserver, LogHandler {
   func callBegan(_ method: String) { keep("began \(method)") }
   func callEnded(_ method: String, code: String, seconds: Double) { keep("ended \(method) \(code)") }
 
-  var metadata: Logger.Metadata { get { [:] } set {} }
-  var logLevel: Logger.Level { get { .info } set {} }
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? { get { nil } set {} }
+  var metadata: Logger.Metadata {
+    get { [:] }
+    set {}
+  }
+  var logLevel: Logger.Level {
+    get { .info }
+    set {}
+  }
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { nil }
+    set {}
+  }
   func log(event: LogEvent) {
     let metadata = (event.metadata ?? [:]).sorted { $0.key < $1.key }
     keep("\(event.level) \(event.message) " + metadata.map { "\($0.key)=\($0.value)" }.joined(separator: " "))

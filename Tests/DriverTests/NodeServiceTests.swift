@@ -90,8 +90,10 @@ import Testing
       await expect("NOT_FOUND") { try await fixture.publish("fake") }
       await expect("NOT_FOUND") { try await node.nodeGetVolumeStats(.init(volumeID: "x", volumePath: "some/path")) }
       await expect("NOT_FOUND") { try await node.nodeExpandVolume(.init(volumeID: "x", volumePath: "some/path")) }
-      try await fixture.unpublish("fake")
-      try await fixture.unstage("fake")
+      for gone in [fixture.target, fixture.root + "/gone/target"] {
+        try await fixture.unpublish("fake", at: gone)
+        try await fixture.unstage("fake", at: gone)
+      }
       try await fixture.create()
       await expect("FAILED_PRECONDITION") {
         try await node.nodePublishVolume(

@@ -9,25 +9,22 @@ extension NodeService {
     _ backend: any Backend
   ) async throws {
     let type = try await prepareFilesystem(id, mount.filesystem, device, readOnly: readOnly, backend)
-    if !readOnly { try await prepareForWriting(type, device) }
+    let mayGrow = !readOnly && !mount.asksReadOnly
+    if !readOnly { try await Filesystem.check(type, device: device) }
+    // Where the kernel will refuse to grow it mounted, this is the last chance.
+    if mayGrow, !Filesystem.growsOnline(type) { try await Filesystem.growUnmounted(type, device: device) }
     let options = FilesystemMountOptions.options(
       type, flags: mount.flags, readOnly: readOnly, deviceIsReadOnly: try BlockDevice.isReadOnly(device))
     try Mount.filesystem(device, at: path, type: type.rawValue, options: options)
     CrashPoint.stageAfterMount.reached()
-    guard !readOnly, !mount.asksReadOnly else { return }
+    guard mayGrow else { return }
     do {
-      if Filesystem.growsOnline(type) { try Filesystem.grow(type, mountPoint: path, device: device) }
+      try Filesystem.grow(type, mountPoint: path, device: device)
       if let group = mount.group { try VolumeOwnership.give(path, to: group) }
     } catch {
       try? Mount.unmount(path)
       throw error
     }
-  }
-
-  /// Where the kernel does not let this process grow a mounted file system, the moment before the mount is the only one.
-  private func prepareForWriting(_ type: FilesystemType, _ device: String) async throws {
-    try await Filesystem.check(type, device: device)
-    if !Filesystem.growsOnline(type) { try await Filesystem.growUnmounted(type, device: device) }
   }
 
   /// - Returns: the type of the file system that the device holds now.
