@@ -56,6 +56,12 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(name: "csi-generate", dependencies: ["CCSI"], swiftSettings: strict),
+    .executableTarget(
+      name: "stowage-bench",
+      dependencies: [
+        "CSI", "GRPC", "Host", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/Bench", swiftSettings: strict),
 
     module("BackendContract", ["Storage"], path: "Tests/BackendContract"),
     tests("StorageTests", ["Storage"]),
@@ -64,10 +70,14 @@ let package = Package(
     .executableTarget(
       name: "freeze-guard-test", dependencies: ["Host"], path: "Tests/FreezeGuardTool", swiftSettings: strict),
     tests("HostTests", ["Host", "Storage", "freeze-guard-test"]),
-    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host"]),
+    .executableTarget(
+      name: "file-backend-life", dependencies: ["FileBackend", "Storage", "Host"], path: "Tests/file-backend-life",
+      swiftSettings: strict),
+    tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host", "file-backend-life"]),
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
     tests("ConfigurationTests", ["Configuration", "Storage"]),
     tests("TelemetryTests", ["Telemetry", logging]),
     tests("CSIClientTests", ["CSIClient", "CSI", "GRPC", "Host", "Configuration", argumentParser]),
+    tests("Conformance", ["stowage", "CSI", "GRPC", "Host"]),
   ]
 )

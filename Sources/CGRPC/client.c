@@ -30,6 +30,7 @@ grpc_completion_queue *cgrpc_client_queue(void) {
 cgrpc_client *cgrpc_client_create(const char *target, const cgrpc_argument *arguments, size_t argument_count) {
   cgrpc_client_queue();
   cgrpc_client *client = cgrpc_allocate(sizeof *client);
+  atomic_init(&client->references, 1);
   grpc_arg *list = cgrpc_arguments(arguments, argument_count, 1);
   /* Core would otherwise send the socket's path as the authority, which some servers refuse. */
   list[argument_count] = (grpc_arg){
@@ -42,10 +43,15 @@ cgrpc_client *cgrpc_client_create(const char *target, const cgrpc_argument *argu
   return client;
 }
 
-void cgrpc_client_destroy(cgrpc_client *client) {
+void cgrpc_client_retain(cgrpc_client *client) { atomic_fetch_add(&client->references, 1); }
+
+void cgrpc_client_release(cgrpc_client *client) {
+  if (atomic_fetch_sub(&client->references, 1) != 1) return;
   grpc_channel_destroy(client->channel);
   free(client);
 }
+
+void cgrpc_client_destroy(cgrpc_client *client) { cgrpc_client_release(client); }
 
 bool cgrpc_client_is_backing_off(cgrpc_client *client) {
   return grpc_channel_check_connectivity_state(client->channel, 0) == GRPC_CHANNEL_TRANSIENT_FAILURE;

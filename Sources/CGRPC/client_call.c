@@ -13,6 +13,7 @@ typedef struct {
 
 struct cgrpc_client_call {
   operation start, status_watch, receive;
+  cgrpc_client *client; /* retained */
   grpc_call *core;
   grpc_metadata *metadata; /* slices owned */
   size_t metadata_count;
@@ -46,12 +47,14 @@ static void start_operation(cgrpc_client_call *call, operation *operation, const
 cgrpc_client_call *cgrpc_client_call_create(cgrpc_client *client, const char *path, int64_t deadline,
                                             bool wait_for_ready) {
   cgrpc_client_call *call = cgrpc_allocate(sizeof *call);
+  cgrpc_client_retain(client);
+  call->client = client;
   grpc_slice method = grpc_slice_from_copied_string(path);
   call->core = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, cgrpc_client_queue(), method,
                                         NULL, cgrpc_timespec(deadline), NULL);
   grpc_slice_unref(method);
-  call->flags = wait_for_ready ? GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET
-                               : 0;
+  if (wait_for_ready)
+    call->flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
   grpc_metadata_array_init(&call->initial);
   grpc_metadata_array_init(&call->trailing);
   call->joined_response = grpc_empty_slice();
@@ -74,6 +77,7 @@ void cgrpc_client_call_release(cgrpc_client_call *call) {
   grpc_slice_unref(call->joined_response);
   grpc_slice_unref(call->status_message);
   grpc_call_unref(call->core);
+  cgrpc_client_release(call->client);
   free(call);
 }
 

@@ -59,3 +59,6 @@ gpr_timespec cgrpc_timespec(int64_t nanoseconds) {
 }
 
 int64_t cgrpc_now(void) { return cgrpc_nanoseconds(gpr_now(GPR_CLOCK_MONOTONIC)); }
+
+void cgrpc_lock_taken(const void *address) { CGRPC_ACQUIRE((void *)address); }
+void cgrpc_lock_leaving(const void *address) { CGRPC_RELEASE((void *)address); }

@@ -107,7 +107,7 @@ struct Disk: Sendable {
   func read(_ path: String) throws -> [UInt8]? {
     counters.opens.add(1, ordering: .relaxed)
     do {
-      return try FileContents.read(path, sizeHint: 1024, limit: 1 << 16)
+      return try FileContents.read(path, limit: 1 << 16)
     } catch let error as SystemCallError {
       if error.errno == ENOENT { return nil }
       throw error.storageError

@@ -11,7 +11,7 @@ extension FileBackend: AttachableBackend {
     guard accessModes(for: capability.type).contains(capability.mode) else {
       throw StorageError.invalid("\(capability.mode.rawValue) is impossible: volumes live on one node")
     }
-    let wanted = Attachment(node: node, capability: capability, readOnly: readOnly)
+    let wanted = NodeAttachment(node: node, capability: capability, readOnly: readOnly)
     if let present = record.attachment {
       guard present == wanted else {
         throw StorageError.incompatible("volume \(id) is attached to \(node) with another capability or readonly")

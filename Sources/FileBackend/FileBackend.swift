@@ -12,6 +12,8 @@ package final class FileBackend: Sendable {
   let layout: Layout
   let disk = Disk()
   private let state = Mutex(State())
+  /// The last look at all volumes; see `recentCondition`.
+  let recentConditions = Mutex<RecentConditions?>(nil)
 
   private struct State: Sendable {
     /// Held from `prepare` to the end of the process.
@@ -37,7 +39,8 @@ package final class FileBackend: Sendable {
 
   var isPrepared: Bool { state.withLock { $0.lock != nil } }
 
-  var sharesBlocks: Bool { state.withLock { $0.sharesBlocks } }
+  /// Whether copies share blocks with their source in this directory; known after `prepare`.
+  package var sharesBlocks: Bool { state.withLock { $0.sharesBlocks } }
 
   func begin(_ catalogue: Catalogue, sharesBlocks: Bool, lock: DirectoryLock) {
     state.withLock { $0 = State(lock: lock, catalogue: catalogue, sharesBlocks: sharesBlocks) }
@@ -45,6 +48,19 @@ package final class FileBackend: Sendable {
 
   /// Gives the directory's lock back; calls answer `.unavailable` until the next `prepare`. No call may be running.
   package func close() { state.withLock { $0 = State() } }
+
+  /// What this backend has cost since the start.
+  package struct Costs: Hashable, Sendable {
+    /// fsync calls.
+    package let syncs: Int
+    /// Files and directories opened.
+    package let opens: Int
+  }
+
+  package var costs: Costs {
+    Costs(
+      syncs: disk.counters.syncs.load(ordering: .relaxed), opens: disk.counters.opens.load(ordering: .relaxed))
+  }
 
   private static let notReady = StorageError.unavailable("the file backend is not prepared yet")
 }

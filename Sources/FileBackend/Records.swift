@@ -3,8 +3,8 @@ import Storage
 /// The layout of metadata files that this code reads and writes.
 private let currentVersion: Int64 = 1
 
-/// A volume was attached to this node by ControllerPublishVolume.
-struct Attachment: Hashable, Sendable {
+/// That a volume is attached to this node, as asked by ControllerPublishVolume.
+struct NodeAttachment: Hashable, Sendable {
   let node: NodeID
   /// Names the capability without telling its mount flags, which may be sensitive.
   let capability: String
@@ -41,7 +41,7 @@ struct VolumeRecord: Hashable, Sendable {
   let parameters: [String: String]
   let source: ContentSource?
   let isEphemeral: Bool
-  var attachment: Attachment?
+  var attachment: NodeAttachment?
 }
 
 /// What `snapshot.json` holds.
@@ -163,7 +163,7 @@ extension VolumeRecord {
         ?? reader.json["source_volume"]?.string.map { .volume(NativeID($0)) },
       isEphemeral: try reader.value("ephemeral", reader.json["ephemeral"]?.bool), attachment: nil)
     if let json = reader.json["attachment"] {
-      attachment = Attachment(
+      attachment = NodeAttachment(
         node: NodeID(try reader.value("attachment", json["node"]?.string)),
         capability: try reader.value("attachment", json["capability"]?.string),
         readOnly: try reader.value("attachment", json["read_only"]?.bool))

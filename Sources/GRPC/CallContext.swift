@@ -7,7 +7,7 @@ package final class CallContext: Sendable {
   package let method: String
   private let deadlineNanoseconds: Int64
   private let openContexts: OpenContexts
-  private let state: Mutex<State>
+  private let state: Guarded<State>
 
   /// A call's handle. It may cross threads because the C side allows it: each function is called under `state`'s lock,
   /// or before the call is finished, and the pointer is dropped in `closed()` before the C side frees it.
@@ -28,7 +28,7 @@ package final class CallContext: Sendable {
     self.method = method
     self.deadlineNanoseconds = cgrpc_call_deadline(handle.pointer)
     self.openContexts = openContexts
-    self.state = Mutex(State(handle: handle))
+    self.state = Guarded(State(handle: handle))
     openContexts.count.add(1, ordering: .relaxed)
   }
 

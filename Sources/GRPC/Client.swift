@@ -1,5 +1,4 @@
 import CGRPC
-import Synchronization
 
 /// What can be chosen about a client.
 package struct ClientOptions: Sendable {
@@ -31,7 +30,7 @@ package struct ClientOptions: Sendable {
 package final class Client: Sendable {
   private let endpoint: Endpoint
   private let options: ClientOptions
-  private let state: Mutex<Channel?>
+  private let state: Guarded<Channel?>
 
   /// May cross threads: used under `state`'s lock only.
   private struct Channel: @unchecked Sendable {
@@ -41,7 +40,7 @@ package final class Client: Sendable {
   package init(endpoint: Endpoint, options: ClientOptions = .init()) {
     self.endpoint = endpoint
     self.options = options
-    self.state = Mutex(Self.channel(endpoint, options))
+    self.state = Guarded(Self.channel(endpoint, options))
   }
 
   deinit { close() }

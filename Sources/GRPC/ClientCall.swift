@@ -1,10 +1,9 @@
 import CGRPC
-import Synchronization
 
 /// One call of a client. Owns one reference to the C call; every operation under way keeps this object alive.
 final class ClientCall: Sendable {
   private let handle: Handle
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// May cross threads: cancelling is allowed from any, all else is done by the one task that makes the call, and what
   /// the poller wrote is read only after it resumed that task.

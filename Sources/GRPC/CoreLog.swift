@@ -1,5 +1,4 @@
 import CGRPC
-import Synchronization
 
 /// The log lines of gRPC core itself. Unless a sink is set, core writes its errors, and nothing else, to stderr
 /// (`GRPC_VERBOSITY` in the environment changes how much it tells).
@@ -8,7 +7,7 @@ package enum CoreLog {
     case debug, info, error
   }
 
-  private static let sink = Mutex<(@Sendable (Severity, String) -> Void)?>(nil)
+  private static let sink = Guarded<(@Sendable (Severity, String) -> Void)?>(nil)
 
   /// Sends core's lines to `newSink` instead of stderr. It may be called on any thread and must not block.
   package static func setSink(_ newSink: @escaping @Sendable (Severity, String) -> Void) {

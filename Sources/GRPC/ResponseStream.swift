@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The responses of a streaming call, fetched one at a time as they are read: a reader that pauses pauses the server.
 /// To be read once, by one task. Throws `Status` when the call fails. A stream that is let go cancels its call, and so
 /// does cancelling the task that reads.
@@ -48,7 +46,7 @@ package struct ResponseStream<Response>: AsyncSequence, Sendable {
 /// The call behind a stream, shared by the stream and its iterator.
 private final class Source: Sendable {
   private let start: Result<ClientCall, Status>
-  private let state = Mutex((isRead: false, hasEnded: false))
+  private let state = Guarded((isRead: false, hasEnded: false))
 
   init(_ start: Result<ClientCall, Status>) { self.start = start }
 

@@ -1,5 +1,4 @@
 import CGRPC
-import Synchronization
 
 /// A gRPC server on one Unix socket.
 ///
@@ -10,7 +9,7 @@ package final class Server: Sendable {
   private let pool: any TaskExecutor
   private let options: ServerOptions
   private let openContexts = OpenContexts()
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// May cross threads: the C functions used with it after the start are called under `state`'s lock, while `handle`
   /// is set, and the poller unsets it before it frees the server.
@@ -73,8 +72,8 @@ package final class Server: Sendable {
     }
   }
 
-  /// Stops in an orderly way: no new connections and calls, those under way may finish within `grace`, then they are
-  /// cancelled. Returns when all have ended, or `ServerOptions.cancelledHandlerLimit` after they were cancelled. May be
+  /// Stops in an orderly way: no new connections and calls (callers see UNAVAILABLE, or CANCELLED while the news is on
+  /// its way to them), those under way may finish within `grace`, then they are cancelled. Returns when all have ended, or `ServerOptions.cancelledHandlerLimit` after they were cancelled. May be
   /// called again, also meanwhile: the shortest grace counts.
   package func shutdown(grace: Duration) async {
     let isRunning = state.withLock { state in

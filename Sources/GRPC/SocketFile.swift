@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// The socket's place in the file system: what may be there before a server listens, and its permissions after.
 struct SocketFile {
@@ -56,7 +55,7 @@ struct SocketFile {
   }
 
   /// The umask belongs to the whole process: one listener at a time may borrow it.
-  private static let umaskGuard = Mutex(())
+  private static let umaskGuard = Guarded(())
 
   /// Runs `bind`, which creates the socket, so that it never exists with more permissions than `mode`.
   func create(mode: UInt32, bind: () -> Bool) throws(EndpointError) {

@@ -41,4 +41,15 @@ package enum BlockDevice {
     HostCounters.countSync()
     try check(cl_block_flush(device.raw), "BLKFLSBUF", path)
   }
+
+  /// Whether nobody holds the device for themselves alone: no mount and no program such as mkfs (open(2), O_EXCL).
+  /// - Throws: `SystemCallError`.
+  static func isUnused(_ path: String) throws -> Bool {
+    do {
+      _ = try Descriptor(opening: path, O_RDONLY | O_EXCL)
+      return true
+    } catch let error as SystemCallError where error.errno == EBUSY {
+      return false
+    }
+  }
 }

@@ -44,11 +44,14 @@ package enum Command {
   ///   - argv: the program (a name or an absolute path) and its arguments.
   ///   - limit: when it has passed the program gets SIGTERM, and ten seconds later SIGKILL.
   ///   - package: what to install when the program is missing, for the message.
-  /// - Throws: `StorageError.failed` when the program is missing or cannot be started.
+  /// - Throws: `StorageError.failed` when the program is missing or cannot be started, `.invalid` for NUL.
   package static func run(_ argv: [String], limit: Duration, package: String? = nil) async throws -> Output {
     guard let program = argv.first else { throw StorageError.failed("no program to run") }
     guard let path = locate(program) else {
       throw StorageError.failed("\(program) is not installed" + (package.map { "; install the package \($0)" } ?? ""))
+    }
+    guard argv.allSatisfy({ !$0.utf8.contains(0) }) else {
+      throw StorageError.invalid("an argument of \(program) contains NUL")
     }
     HostCounters.countProgram()
     let arguments = Array(argv.dropFirst())

@@ -15,7 +15,9 @@ package struct Descriptor: ~Copyable, Sendable {
   }
 
   /// The file itself, whatever it is, without opening its contents: O_PATH, never through a final symbolic link.
+  /// - Throws: `SystemCallError`.
   package init(locating path: String) throws {
+    let path = HostPath.withoutTrailingSlash(path)
     raw = try check(cl_open(path, cl_o_path | O_NOFOLLOW, 0), "open", path)
   }
 
@@ -75,6 +77,7 @@ package struct FileAttributes: Hashable, Sendable {
   /// - Throws: `SystemCallError`.
   package static func of(_ path: String, followLink: Bool = false) throws -> FileAttributes {
     var status = cl_stat()
+    let path = followLink ? path : HostPath.withoutTrailingSlash(path)
     try check(cl_statx(AT_FDCWD, path, followLink, &status), "statx", path)
     return FileAttributes(status)
   }

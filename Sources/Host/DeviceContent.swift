@@ -70,10 +70,16 @@ package enum DeviceContent: Hashable, Sendable {
         guard count > 0 else {
           return .unknown("\(SystemCallError("read", path: device, errno: count < 0 ? errno : EIO))")
         }
-        if buffer[0..<count].contains(where: { $0 != 0 }) { return .holds(type: unknownData) }
+        if !isZero(buffer, count) { return .holds(type: unknownData) }
         offset += Int64(count)
       }
     }
     return .empty
+  }
+
+  /// All bytes equal their successor and the first is zero.
+  private static func isZero(_ buffer: UnsafeMutableRawBufferPointer, _ count: Int) -> Bool {
+    guard count > 0, let base = buffer.baseAddress else { return true }
+    return buffer[0] == 0 && memcmp(base, base + 1, count - 1) == 0
   }
 }

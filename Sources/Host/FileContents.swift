@@ -5,22 +5,21 @@ import Glibc
 package enum FileContents {
   /// Reads the file to its end, through one descriptor.
   /// - Parameters:
-  ///   - sizeHint: bytes of the first buffer; files of /proc are read in pieces of this size.
+  ///   - sizeHint: about how many bytes are expected; one read fetches at most as many.
   ///   - limit: more than this many bytes is an error (EFBIG).
   /// - Throws: `SystemCallError`.
-  package static func read(_ path: String, sizeHint: Int = 4096, limit: Int = 64 << 20) throws -> [UInt8] {
+  package static func read(_ path: String, sizeHint: Int = 16 << 10, limit: Int = 64 << 20) throws -> [UInt8] {
     let file = try Descriptor(opening: path, O_RDONLY)
     var contents: [UInt8] = []
-    var capacity = max(sizeHint, 512)
-    while true {
-      let piece = try [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
-        count = try readSome(file.raw, buffer, path)
+    try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(sizeHint, 512)) { buffer in
+      while true {
+        let count = try readSome(file.raw, buffer, path)
+        guard count > 0 else { return }
+        contents.append(contentsOf: buffer.prefix(count))
+        if contents.count > limit { throw SystemCallError("read", path: path, errno: EFBIG) }
       }
-      if piece.isEmpty { return contents }
-      if contents.isEmpty { contents = piece } else { contents.append(contentsOf: piece) }
-      if contents.count > limit { throw SystemCallError("read", path: path, errno: EFBIG) }
-      capacity = max(capacity, contents.count)
     }
+    return contents
   }
 
   private static func readSome(_ fd: Int32, _ buffer: UnsafeMutableBufferPointer<UInt8>, _ path: String) throws -> Int {

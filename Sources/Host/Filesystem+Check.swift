@@ -8,12 +8,16 @@ extension Filesystem {
   /// * ext4: `e2fsck -p`, only when the superblock says that the file system was not cleanly unmounted or has errors;
   ///   no program is started for a clean one, nor for one that is mounted or whose device is read-only.
   /// * xfs and btrfs: nothing; they replay their logs at mount, and their repair tools need a person.
-  /// - Throws: `StorageError.dataLoss` when errors remain that need a person, `.failed` when the check could not run.
+  /// - Throws: `StorageError.dataLoss` when errors remain that need a person, `.failed` when the check could not run,
+  ///   `.busy` while another program works on the device.
   package static func check(_ type: FilesystemType, device: String) async throws {
+    if try !BlockDevice.isUnused(device) {
+      // A mounted file system always looks unclean; e2fsck must not touch it.
+      guard try MountTable.read().entries(ofDevice: device).isEmpty else { return }
+      try requireUnused(device)
+    }
     guard type == .ext4, let state = try Ext4Superblock.read(device), !state.isClean else { return }
     guard try !BlockDevice.isReadOnly(device) else { return }
-    // A mounted file system always looks unclean; e2fsck must not touch it.
-    guard try MountTable.read().entries(ofDevice: device).isEmpty else { return }
     try await repair(device, force: false)
   }
 

@@ -15,18 +15,21 @@ extension Filesystem {
     }
   }
 
-  /// Whether this process may grow a mounted file system of the type. The kernel asks for CAP_SYS_RESOURCE with ext4,
-  /// which containers and some machines do not give; `growUnmounted` helps then.
+  /// Whether this process may grow a mounted file system of the type. The kernel asks for CAP_SYS_RESOURCE with
+  /// ext4, which containers and some machines do not give; `growUnmounted` helps then.
   package static func growsOnline(_ type: FilesystemType) -> Bool {
     type != .ext4 || Privileges.has(.sysResource)
   }
 
-  /// Grows the file system of a device that is not mounted to the device's size: ext4 by resize2fs, after the full check
-  /// that it demands. No program is started when it is as large already, nor for xfs and btrfs, which grow only mounted.
-  /// - Throws: `StorageError.dataLoss` when the check leaves errors, `.failed` with what the tools said.
+  /// Grows the file system of a device that is not mounted to the device's size: ext4 by resize2fs, after the full
+  /// check that it demands. No program is started when it is as large already, nor for xfs and btrfs, which grow only
+  /// mounted.
+  /// - Throws: `StorageError.dataLoss` when the check leaves errors, `.failed` with what the tools said, `.busy` while
+  ///   the device is mounted or another program works on it.
   package static func growUnmounted(_ type: FilesystemType, device: String) async throws {
     guard type == .ext4, let superblock = try Ext4Superblock.read(device) else { return }
     guard superblock.canGrow(to: try BlockDevice.size(device)) else { return }
+    try requireUnused(device)
     try await repair(device, force: true)
     let argv = ["resize2fs", device]
     let output = try await Command.run(argv, limit: .seconds(24 * 3600), package: toolPackage(type))

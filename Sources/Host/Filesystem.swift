@@ -65,8 +65,9 @@ package enum Filesystem {
   /// Makes a file system over whatever the device holds: probe first. One program. Runs to its end even when the caller
   /// is cancelled.
   /// - Parameter options: further arguments of mkfs.
-  /// - Throws: `StorageError.failed` with what mkfs said.
+  /// - Throws: `StorageError.failed` with what mkfs said, `.busy` while another program works on the device.
   package static func make(_ type: FilesystemType, on device: String, options: [String]) async throws {
+    try requireUnused(device)
     let argv = makeCommand(type, device: device, options: options)
     let output = try await Command.run(argv, limit: .seconds(3600), package: toolPackage(type))
     guard output.succeeded else { throw failure(argv, output) }
@@ -75,12 +76,21 @@ package enum Filesystem {
   /// Gives a cloned btrfs an identity of its own, so that it mounts beside its origin (btrfstune -m: changes one id in
   /// the superblocks). Does nothing for ext4 (ids may repeat) and xfs (mounted with `nouuid`). The device must not be
   /// mounted. Repeating it is harmless.
-  /// - Throws: `StorageError.failed` with what the tool said.
+  /// - Throws: `StorageError.failed` with what the tool said, `.busy` while another program works on the device.
   package static func renewIdentity(_ type: FilesystemType, device: String) async throws {
     guard type == .btrfs else { return }
+    try requireUnused(device)
     let argv = ["btrfstune", "-m", device]
     let output = try await Command.run(argv, limit: .seconds(600), package: toolPackage(type))
     guard output.succeeded else { throw failure(argv, output) }
+  }
+
+  /// A program that a killed server began goes on without it, and what it does must end before anything else begins.
+  /// - Throws: `StorageError.busy` while somebody holds the device.
+  static func requireUnused(_ device: String) throws {
+    guard try BlockDevice.isUnused(device) else {
+      throw StorageError.busy("another program works on \(device)")
+    }
   }
 
   static func failure(_ argv: [String], _ output: Command.Output) -> StorageError {

@@ -6,8 +6,8 @@ import Synchronization
 /// File systems held frozen by a process of their own, so that they thaw when this process dies, however it dies.
 ///
 /// The guard is our own executable run as `stowage freeze-guard PATH...` (see `runGuard`). It thaws when told to, when
-/// its standard input ends, and not before: signals that end a service are not for it. Should the guard itself be killed, the
-/// file systems stay frozen until `thawAll`.
+/// its standard input ends, and not before: signals that end a service are not for it. Should the guard itself be
+/// killed, the file systems stay frozen until `thawAll`.
 package final class FreezeGuard: Sendable {
   let process: pid_t
   private let control: Int32

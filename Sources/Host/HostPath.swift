@@ -4,8 +4,8 @@ import Storage
 
 /// Paths that the CO gave: checked before use, made and removed without ever following a final symbolic link.
 package enum HostPath {
-  /// Checks that `path` can be a staging or target path: absolute, shorter than PATH_MAX, without NUL and `..`, its last
-  /// part no symbolic link, its parent (symbolic links resolved) inside one of `allowed` unless that is empty.
+  /// Checks that `path` can be a staging or target path: absolute, shorter than PATH_MAX, without NUL and `..`, its
+  /// last part no symbolic link, its parent (symbolic links resolved) inside one of `allowed` unless that is empty.
   ///
   /// The path itself need not exist; its parent must when `allowed` is not empty.
   /// - Throws: `StorageError.invalid` that says what is wrong.
@@ -55,6 +55,13 @@ package enum HostPath {
     return parent == "/" ? "/\(last)" : "\(parent)/\(last)"
   }
 
+  /// `path` without slashes at its end, which would make system calls follow a final symbolic link.
+  static func withoutTrailingSlash(_ path: String) -> String {
+    guard path.utf8.last == UInt8(ascii: "/") else { return path }
+    let end = path.lastIndex { $0 != "/" }
+    return end.map { String(path[...$0]) } ?? "/"
+  }
+
   /// The directory that holds `path`.
   package static func parent(of path: String) -> String {
     let parts = path.split(separator: "/", omittingEmptySubsequences: true).dropLast()
@@ -65,7 +72,7 @@ package enum HostPath {
   /// Whether anything, a dangling symbolic link too, has this name; answered from cache where the file system allows.
   package static func exists(_ path: String) -> Bool {
     var status = cl_stat()
-    let result = cl_statx_cached(path, &status)
+    let result = cl_statx_cached(withoutTrailingSlash(path), &status)
     // A broken mount exists.
     return result != -ENOENT && result != -ENOTDIR
   }
@@ -73,6 +80,7 @@ package enum HostPath {
   /// Makes a directory; succeeds when there is one.
   /// - Throws: `StorageError.invalid` when something else has the name, `SystemCallError`.
   package static func createDirectory(_ path: String, mode: mode_t = 0o750) throws {
+    let path = withoutTrailingSlash(path)
     guard mkdir(path, mode) != 0 else { return }
     let code = errno
     guard code == EEXIST else { throw SystemCallError("mkdir", path: path, errno: code) }
@@ -98,6 +106,7 @@ package enum HostPath {
   /// Removes an empty directory; succeeds when there is none of this name.
   /// - Throws: `SystemCallError`: ENOTEMPTY, ENOTDIR, EBUSY (a mount point).
   package static func removeEmptyDirectory(_ path: String) throws {
+    let path = withoutTrailingSlash(path)
     guard rmdir(path) != 0 else { return }
     let code = errno
     guard code == ENOENT else { throw SystemCallError("rmdir", path: path, errno: code) }

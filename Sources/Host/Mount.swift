@@ -14,11 +14,7 @@ package enum Mount {
     let options = try MountOptions(parsing: options)
     let place = try Descriptor(locating: target)
     let result = cl_mount(source, place.procPath, type, options.flags, options.data.isEmpty ? nil : options.data)
-    if result == -EINVAL || result == -EBUSY || result == -EIO {
-      // The bare errno says little: name what was asked.
-      throw SystemCallError("mount -t \(type) \(source) on", path: target, errno: -result)
-    }
-    try check(result, "mount", target)
+    try check(result, "mount \(type) \(source)", target)
   }
 
   /// Shows the file, directory or device node `source` at `target` too (not what is mounted below it). A read-only
@@ -41,8 +37,9 @@ package enum Mount {
 
   /// Takes away every mount on `path`, the whole stack; broken ones (dead servers, lost devices) are detached at once.
   /// Succeeds when nothing is mounted there or the path does not exist.
-  /// - Throws: `SystemCallError`: EBUSY while a process still uses the mount, EINVAL for a path that is a symbolic link.
+  /// - Throws: `SystemCallError`: EBUSY while a process still uses the mount, ELOOP for a path that is a symbolic link.
   package static func unmount(_ path: String) throws {
+    let path = HostPath.withoutTrailingSlash(path)
     // More than any real stack; a bound, in case something mounts as fast as this unmounts.
     for _ in 0..<4096 {
       switch try unmountTop(path) {

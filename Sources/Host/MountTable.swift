@@ -30,7 +30,7 @@ package struct MountTable: Sendable {
   /// Reads the table as it is now, in one sweep.
   /// - Throws: `SystemCallError`.
   package static func read() throws -> MountTable {
-    MountTable(parsing: try FileContents.read("/proc/self/mountinfo", sizeHint: 128 << 10))
+    MountTable(parsing: try FileContents.read("/proc/self/mountinfo"))
   }
 
   /// Reads mountinfo text. Lines that do not follow the format are skipped: a future kernel may add kinds of its own.
@@ -42,8 +42,8 @@ package struct MountTable: Sendable {
     self.entries = entries
   }
 
-  /// The mounts on exactly `path`, bottom first, top last. Mounts that a later mount on a parent directory hides are
-  /// among them, below the visible ones as far as the table tells.
+  /// The mounts on exactly `path` (as `HostPath.canonical` writes it), bottom first, top last. Mounts that a later mount
+  /// on a parent directory hides are among them, below the visible ones as far as the table tells.
   package func entries(at path: String) -> [MountEntry] {
     let found = entries.filter { $0.mountPoint == path }
     guard found.count > 1 else { return found }

@@ -18,7 +18,7 @@ final class TemporaryDirectory: Sendable {
 
   var entries: [String] { Self.entries(path) }
 
-  private static func entries(_ path: String) -> [String] {
+  static func entries(_ path: String) -> [String] {
     guard let directory = opendir(path) else { return [] }
     defer { closedir(directory) }
     var names: [String] = []
@@ -117,8 +117,8 @@ final class Gate: Sendable {
 
 /// A value that tasks share.
 final class Box<Value: Sendable>: Sendable {
-  private let storage: Mutex<Value>
-  init(_ value: Value) { storage = Mutex(value) }
+  private let storage: Guarded<Value>
+  init(_ value: Value) { storage = Guarded(value) }
   var value: Value {
     get { storage.withLock { $0 } }
     set { storage.withLock { $0 = newValue } }

@@ -6,9 +6,13 @@ import Testing
 
 extension HostSuite {
   @Suite struct HostPathTests {
-    @Test(arguments: ["", "relative", "some/path", "/", "//", "/a/../b", "/..", "/a/.", "/a\0b"])
+    @Test(arguments: ["", "relative", "some/path", "/", "//", "/a/../b", "/..", "/a/."])
     func `paths that are no target are invalid`(path: String) {
       #expect(throws: StorageError.self) { try HostPath.checkTarget(path, within: []) }
+    }
+
+    @Test func `a path with NUL is invalid`() {
+      #expect(throws: StorageError.self) { try HostPath.checkTarget("/a\0b", within: []) }
     }
 
     @Test func `long paths are taken up to what the kernel takes`() {
@@ -61,6 +65,7 @@ extension HostSuite {
         #expect(!HostPath.exists(scratch.file("new")))
         #expect(throws: SystemCallError.self) { try HostPath.removeEmptyDirectory(scratch.file("dl")) }
         #expect(throws: StorageError.self) { try HostPath.removeMountPoint(scratch.file("dl")) }
+        #expect(throws: StorageError.self) { try HostPath.removeMountPoint(scratch.file("dl/")) }
         for _ in 0..<2 {
           try HostPath.removeEmptyDirectory(directory)
           try HostPath.removeFile(file)
@@ -170,9 +175,9 @@ extension HostSuite {
       try await Scratch.use { scratch in
         let (_, path) = try await scratch.mounted(.xfs, "m")
         let file = try Descriptor(opening: path + "/file", O_RDWR | O_CREAT, mode: 0o600)
-        for index in 0..<1500 { #expect(pwrite(file.raw, [1], 1, off_t(index) << 13) == 1) }
-        #expect(try Extents.data(of: file.raw).count == 1500)
-        #expect(try Fiemap.extents(file.raw).filter { !$0.isUnwritten }.count == 1500)
+        for index in 0..<700 { #expect(pwrite(file.raw, [1], 1, off_t(index) << 13) == 1) }
+        #expect(try Extents.data(of: file.raw).count == 700)
+        #expect(try Fiemap.extents(file.raw).filter { !$0.isUnwritten }.count == 700)
       }
     }
 
@@ -314,7 +319,8 @@ extension HostSuite {
   }
 
   @Test func `no space is exhausted and the rest fails`() {
-    #expect(SystemCallError("write", errno: ENOSPC).storageError == .exhausted("write: No space left on device (ENOSPC)"))
-    if case .failed = SystemCallError("read", errno: EIO).storageError {} else { Issue.record("EIO must fail") }
+    #expect(
+      SystemCallError("write", errno: ENOSPC).storageError == .exhausted("write: No space left on device (ENOSPC)"))
+    #expect(SystemCallError("read", errno: EIO).storageError == .failed("read: Input/output error (EIO)"))
   }
 }

@@ -133,6 +133,22 @@ extension HostSuite {
       }
     }
 
+    @Test func `a device in use is not formatted and not grown by a program`() async throws {
+      try await Scratch.use { scratch in
+        let (loop, path) = try await scratch.mounted(.ext4, "m")
+        try write("kept", to: path + "/file")
+        try scratch.image("m.img", .mib(64))
+        try loop.refreshSize()
+        let cost = await HostCounters.counting {
+          let busy = StorageError.busy("another program works on \(loop.path)")
+          await #expect(throws: busy) { try await Filesystem.make(.ext4, on: loop.path, options: []) }
+          await #expect(throws: busy) { try await Filesystem.growUnmounted(.ext4, device: loop.path) }
+        }
+        #expect(cost.programs == 0)
+        #expect(try text(path + "/file") == "kept")
+      }
+    }
+
     @Test(arguments: FilesystemType.allCases.filter { Filesystem.growsOnline($0) })
     func `a tail too small to use does not make growing fail`(type: FilesystemType) async throws {
       try await Scratch.use { scratch in
@@ -164,7 +180,9 @@ extension HostSuite {
         #expect(running.programs == 0)
         // The state that a power cut would leave: a copy of the device while it is mounted.
         try BlockDevice.flush(loop.path)
-        #expect(try await Command.run(["cp", scratch.file("m.img"), scratch.file("cut.img")], limit: .seconds(60)).succeeded)
+        let copy = try await Command.run(
+          ["cp", scratch.file("m.img"), scratch.file("cut.img")], limit: .seconds(60))
+        #expect(copy.succeeded)
         let cut = try LoopDevice.attach(scratch.file("cut.img"), readOnly: false)
         #expect(try Ext4Superblock.read(cut.path)?.isClean == false)
         let repair = try await HostCounters.counting { try await Filesystem.check(.ext4, device: cut.path) }
@@ -241,7 +259,7 @@ extension HostSuite {
           }
           #expect(try threads(named: "limited") == 1)
         }
-        while try threads(named: "limited") > 0 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(try await eventually { try threads(named: "limited") == 0 })
         await #expect(throws: SystemCallError.self) {
           _ = try await FilesystemUsage.read(target, limit: .seconds(10))
         }

@@ -111,9 +111,28 @@ extension HostSuite {
     @Test func `a missing device node is made`() async throws {
       try await Scratch.use { scratch in
         let first = try scratch.loop("x.img", .mib(1))
+        let node = try FileAttributes.of(first.path)
         #expect(unlink(first.path) == 0)
         #expect(try LoopDevice.attached(to: scratch.file("x.img")) == [first])
         #expect(try BlockDevice.size(first.path) == .mib(1))
+        #expect(chown(first.path, node.owner, node.group) == 0 && chmod(first.path, node.mode & 0o7777) == 0)
+      }
+    }
+
+    @Test func `direct I/O is used where the file's system can, and does without where not`() async throws {
+      try await Scratch.use { scratch in
+        _ = try await scratch.mounted(.xfs, "m")
+        let direct = try LoopDevice.attach(scratch.image("m/direct.img", .mib(1)), readOnly: false)
+        #expect(direct.usesDirectIO)
+        let cached = try LoopDevice.attach(scratch.image("m/cached.img", .mib(1)), readOnly: false, directIO: false)
+        #expect(!cached.usesDirectIO)
+        let memory = try scratch.directory("memory")
+        try Mount.filesystem("none", at: memory, type: "tmpfs", options: [])
+        let other = try LoopDevice.attach(scratch.image("memory/other.img", .mib(1)), readOnly: false)
+        try poke([1], at: 512, into: other.path)
+        try other.detach()
+        try direct.detach()
+        try cached.detach()
       }
     }
 

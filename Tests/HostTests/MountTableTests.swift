@@ -63,7 +63,12 @@ import Testing
   }
 
   @Test func `the mounts of a device are found by its number`() {
-    let table = table("1 0 7:1 / /a rw - ext4 /dev/loop1 rw\n2 0 7:2 / /b rw - ext4 /dev/loop2 rw\n3 0 7:1 / /c rw - ext4 x rw")
+    let table = table(
+      """
+      1 0 7:1 / /a rw - ext4 /dev/loop1 rw
+      2 0 7:2 / /b rw - ext4 /dev/loop2 rw
+      3 0 7:1 / /c rw - ext4 x rw
+      """)
     #expect(table.entries(on: DeviceNumber(major: 7, minor: 1)).map(\.mountPoint) == ["/a", "/c"])
   }
 
@@ -121,10 +126,14 @@ import Testing
 
   @Test(arguments: [
     "bind", "rbind", "remount", "move", "shared", "make-rprivate", "loop", "loop=/dev/loop3", "offset=512", "user",
-    "ro,remount", "a\0b",
+    "ro,remount",
   ])
   func `options that make another kind of mount are refused`(option: String) {
     #expect(throws: StorageError.self) { try MountOptions(parsing: [option]) }
+  }
+
+  @Test func `an option with NUL is refused`() {
+    #expect(throws: StorageError.self) { try MountOptions(parsing: ["discard\0,nouuid"]) }
   }
 
   @Test func `more data than the kernel takes is refused`() throws {

@@ -111,7 +111,9 @@ extension HostSuite {
         #expect(throws: SystemCallError.self) { try Mount.filesystem("x", at: link, type: "tmpfs", options: []) }
         #expect(throws: SystemCallError.self) { try Mount.bind(scratch.path, at: link, readOnly: false) }
         try Mount.filesystem("x", at: real, type: "tmpfs", options: [])
+        #expect(throws: SystemCallError.self) { try Mount.bind(scratch.path, at: link + "/", readOnly: false) }
         #expect(throws: SystemCallError.self) { try Mount.unmount(link) }
+        #expect(throws: SystemCallError.self) { try Mount.unmount(link + "//") }
         #expect(try MountTable.read().entries(at: real).count == 1)
       }
     }

@@ -84,6 +84,15 @@ func write(_ text: String, to path: String) throws {
   }
 }
 
+/// Whether something becomes true; asks for a minute at most, so that a failing test ends and is cleaned up after.
+func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
+  for _ in 0..<6000 {
+    if try await condition() { return true }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+  return false
+}
+
 /// Writes `bytes` at an offset of an existing file or device and makes them durable.
 func poke(_ bytes: [UInt8], at offset: Int64, into path: String) throws {
   let file = try Descriptor(opening: path, O_RDWR)

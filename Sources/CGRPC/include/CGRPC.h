@@ -29,6 +29,10 @@ int64_t cgrpc_now(void);
 /* The deadline of a call that has none. */
 #define CGRPC_NO_DEADLINE INT64_MAX
 
+/* Tells ThreadSanitizer that a lock whose code it cannot see was taken, or is about to be let go. Else nothing. */
+void cgrpc_lock_taken(const void *address);
+void cgrpc_lock_leaving(const void *address);
+
 /* ---- bytes ---- */
 
 /* Bytes owned by somebody else. `bytes` is NULL when there is no message at all (not: an empty one). */
@@ -124,7 +128,7 @@ void cgrpc_call_finish(cgrpc_call *call, int status, const char *message, size_t
 
 /* ---- client ---- */
 
-/* A channel to one server. Owned by its creator. Calls keep what they need of it alive. */
+/* A channel to one server. Owned by its creator; it disconnects when it was destroyed and its last call is gone. */
 typedef struct cgrpc_client cgrpc_client;
 
 cgrpc_client *cgrpc_client_create(const char *target, const cgrpc_argument *arguments, size_t argument_count);

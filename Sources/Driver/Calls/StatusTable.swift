@@ -12,9 +12,11 @@ extension Status {
     switch error {
     case let status as Status: self = status
     case let error as StorageError: self.init(error.code, Self.cut(error.description))
-    case let error as SystemCallError: self.init(.internal, Self.cut("\(error)"))
+    case let error as SystemCallError:
+      self.init(error.storageError.code, Self.cut(error.storageError.description))
     case is CancellationError:
-      self = deadlinePassed
+      self =
+        deadlinePassed
         ? Status(.deadlineExceeded, "the deadline passed; the operation may go on, repeat the call to join it")
         : Status(.cancelled, "the caller left; the operation may go on, repeat the call to join it")
     default: self.init(.internal, Self.cut("\(error)"))

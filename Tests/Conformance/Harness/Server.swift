@@ -1,0 +1,176 @@
+import CSI
+import GRPC
+import Glibc
+import Host
+import Synchronization
+
+/// How a server is started.
+struct ServerOptions: Sendable {
+  var arguments: [String] = []
+  var environment: [String: String] = [:]
+  /// Lines of a configuration file beyond the backend; non-nil replaces `--data-directory`.
+  var configuration: String?
+  /// Keys of the file backend, such as `maximumSize: 1GiB`.
+  var backend: [String] = []
+
+  static func configured(_ lines: String = "", backend: [String] = []) -> ServerOptions {
+    ServerOptions(configuration: lines, backend: backend)
+  }
+}
+
+/// What the data directory lies on.
+enum DataFilesystem: String, Sendable, CaseIterable, CustomStringConvertible {
+  case host, ext4, xfs, btrfs
+  var description: String { rawValue }
+}
+
+/// `stowage serve` as a process of its own, on a socket and a data directory of its own.
+final class Server: Sendable {
+  static let driverName = "conformance.stowage.dev"
+  static let topologyKey = driverName + "/node"
+
+  let directory: String
+  private let options: ServerOptions
+  private let filesystem: DataFilesystem
+  private let running = Mutex<Running?>(nil)
+
+  private struct Running {
+    let program: Program
+    let client: Client
+  }
+
+  init(_ options: ServerOptions, on filesystem: DataFilesystem) throws {
+    self.options = options
+    self.filesystem = filesystem
+    var template = Array("/tmp/stow-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw FileFailure(path: "/tmp", code: errno) }
+    directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    for path in [sockets, data, work] { Files.makeDirectory(path) }
+  }
+
+  var sockets: String { directory + "/s" }
+  var socket: String { sockets + "/csi.sock" }
+  var data: String { directory + "/data" }
+  /// Where the CO keeps its staging and target paths.
+  var work: String { directory + "/work" }
+  private var logFile: String { directory + "/log" }
+  /// Everything the server has said on standard output and error.
+  var log: String { Files.text(logFile) }
+
+  var processID: pid_t? { running.withLock { $0?.program.id } }
+
+  var client: Client {
+    get throws {
+      guard let client = running.withLock({ $0?.client }) else { throw GaveUp(what: "a server runs") }
+      return client
+    }
+  }
+
+  /// A further client on a connection of its own. The caller closes it.
+  func makeClient() throws -> Client { Client(endpoint: try Endpoint(parsing: socket)) }
+
+  /// Environment `STOWAGE_BINARY`, else what the build put beside this test.
+  static var binary: String {
+    Program.environment["STOWAGE_BINARY"] ?? beside(HostState.executable) + "/stowage"
+  }
+
+  private static func beside(_ path: String?) -> String {
+    guard let path, let slash = path.lastIndex(of: "/") else { return ".build/debug" }
+    return String(path[..<slash])
+  }
+
+  /// The command line, on another endpoint or directory when asked for.
+  func command(endpoint: String? = nil, data: String? = nil) throws -> [String] {
+    var command = [
+      Self.binary, "serve", "--endpoint", endpoint ?? "unix://" + socket, "--node-id", "node-1", "--driver-name",
+      Self.driverName, "--log-format", "json",
+    ]
+    if let configuration = options.configuration {
+      let file = directory + "/stowage.yaml"
+      let keys = options.backend.map { "    \($0)\n" }.joined()
+      try Files.write(
+        "\(configuration)\nbackends:\n  - name: files\n    type: file\n    directory: \(data ?? self.data)\n\(keys)",
+        to: file)
+      command += ["--config", file]
+    } else {
+      command += ["--data-directory", data ?? self.data]
+    }
+    return command + options.arguments
+  }
+
+  /// The test's environment without what would configure a server.
+  var environment: [String: String] {
+    Program.environment.filter { !$0.key.hasPrefix("STOWAGE_") && !$0.key.hasPrefix("CSI_") }
+      .merging(options.environment) { _, ours in ours }
+  }
+
+  func start() async throws {
+    if filesystem != .host, !Files.exists(directory + "/disk") { try await makeDisk() }
+    let program = try Program(try command(), output: logFile, environment: environment)
+    var client: Client?
+    try await waitUntil("the server is ready") {
+      if let status = program.status() { throw GaveUp(what: "the server starts; status \(status): \(log)") }
+      guard Files.exists(socket) else { return false }
+      // A client of its own for each try: one that was refused once waits a second before it tries again.
+      let fresh = try makeClient()
+      let answer = try? await fresh.unary(
+        Methods.probe.path, .message(), .message(), ProbeRequest(), timeout: .seconds(5)) as ProbeResponse
+      guard answer?.ready == true else {
+        fresh.close()
+        return false
+      }
+      client = fresh
+      return true
+    }
+    guard let client else { return }
+    running.withLock { $0 = Running(program: program, client: client) }
+  }
+
+  /// A file system in a file, mounted on the data directory.
+  private func makeDisk() async throws {
+    let disk = directory + "/disk"
+    try Files.write([], to: disk)
+    guard truncate(disk, 1 << 30) == 0 else { throw FileFailure(path: disk, code: errno) }
+    try await Program.need("mkfs.\(filesystem)", "-q", disk)
+    try await Program.need("mount", "-o", "loop", disk, data)
+  }
+
+  private func take() -> Running? {
+    running.withLock { running in
+      defer { running = nil }
+      return running
+    }
+  }
+
+  /// Sends SIGTERM and waits for the end.
+  /// - Returns: the exit status.
+  func terminate() async throws -> Int32 {
+    guard let running = take() else { return 0 }
+    running.client.close()
+    running.program.send(SIGTERM)
+    return try await running.program.ended()
+  }
+
+  /// Kills without warning.
+  func kill() async throws {
+    guard let running = take() else { return }
+    running.client.close()
+    running.program.send(SIGKILL)
+    _ = try await running.program.ended()
+  }
+
+  func restart() async throws {
+    _ = try await terminate()
+    try await start()
+  }
+
+  /// Takes away everything, also what a failed scenario left.
+  func clean() async {
+    try? await kill()
+    for mount in HostState.mounts(below: directory).reversed() {
+      _ = try? await Program.run(["umount", "-l", mount.mountPoint])
+    }
+    for device in HostState.loopDevices(below: directory).keys { _ = try? await Program.run(["losetup", "-d", device]) }
+    _ = try? await Program.run(["rm", "-rf", "--one-file-system", directory])
+  }
+}

@@ -1,0 +1,103 @@
+"""Fault tests: the built server (STOWAGE_BINARY) is killed and must lose nothing. They need root."""
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from faults import observe, stubs
+from faults.server import Kills, Server
+
+KILLS = Kills()
+
+
+def pytest_sessionstart(session):
+    observe.adopt_orphans()
+
+
+def pytest_terminal_summary(terminalreporter):
+    named = {aim: n for aim, n in sorted(KILLS.by_aim.items()) if aim != "random"}
+    terminalreporter.write_line(
+        f"kills: {KILLS.total} ({sum(named.values())} at {len(named)} named steps, {KILLS.by_aim.get('random', 0)} at random)")
+
+
+@pytest.fixture(scope="session")
+def binary() -> str:
+    path = os.environ.get("STOWAGE_BINARY", "")
+    if not os.access(path, os.X_OK):
+        pytest.exit("STOWAGE_BINARY must name the built stowage", returncode=2)
+    if os.geteuid() != 0:
+        pytest.exit("the fault tests mount file systems: run them as root", returncode=2)
+    return path
+
+
+@pytest.fixture(scope="session")
+def csi():
+    return stubs.load()
+
+
+@pytest.fixture(scope="session")
+def kills() -> Kills:
+    return KILLS
+
+
+def make_disk(filesystem: str):
+    """A file system in memory: kills lose nothing that was written, so the tests need not wait for a disk."""
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.NamedTemporaryFile(prefix="faults-", suffix=f".{filesystem}", dir=memory) as image:
+        image.truncate(4 << 30)
+        subprocess.run([f"mkfs.{filesystem}", "-q", image.name], check=True)
+        point = Path(tempfile.mkdtemp(prefix=f"faults-{filesystem}-"))
+        subprocess.run(["mount", "-o", "loop", image.name, str(point)], check=True)
+        try:
+            yield point
+        finally:
+            observe.clear(point)
+            point.rmdir()
+
+
+@pytest.fixture(scope="session")
+def sharing_disk():
+    """Volumes on it share blocks."""
+    yield from make_disk("xfs")
+
+
+@pytest.fixture(scope="session")
+def copying_disk():
+    """Volumes on it are sparse copies."""
+    yield from make_disk("ext4")
+
+
+@pytest.fixture
+def root(request):
+    """A directory of the test's own, cleared of mounts and loop devices whatever happens.
+
+    Tests choose its disk by indirect parametrization; without it blocks are shared.
+    """
+    disk = request.getfixturevalue(getattr(request, "param", "sharing_disk"))
+    path = Path(tempfile.mkdtemp(prefix="test-", dir=disk))
+    yield path
+    observe.clear(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def server(binary, root, csi, kills):
+    server = Server(binary, root, csi, kills)
+    yield server
+    if server.process and server.process.poll() is None:
+        server.process.kill()
+        server.process.wait()
+
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the end of the server's log with a failure: the directory is gone by then."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("server")
+    if report.failed and server and (server.root / "server.log").exists():
+        report.sections.append(("server.log", (server.root / "server.log").read_text(errors="replace")[-8000:]))
+    return report
