@@ -53,8 +53,8 @@ cgrpc_client_call *cgrpc_client_call_create(cgrpc_client *client, const char *pa
   call->core = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, cgrpc_client_queue(), method,
                                         NULL, cgrpc_timespec(deadline), NULL);
   grpc_slice_unref(method);
-  call->flags = wait_for_ready ? GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET
-                               : 0;
+  if (wait_for_ready)
+    call->flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
   grpc_metadata_array_init(&call->initial);
   grpc_metadata_array_init(&call->trailing);
   call->joined_response = grpc_empty_slice();

@@ -79,7 +79,9 @@ extension FileBackend: SnapshottingBackend, CloningBackend {
   func checkSpace(forCopiesOf volumes: [VolumeRecord]) throws {
     guard !sharesBlocks else { return }
     var needed = ByteCount.zero
-    for volume in volumes { needed = needed + (try disk.usage(of: layout.data(ofVolume: volume.id))?.allocated ?? .zero) }
+    for volume in volumes {
+      needed = needed + (try disk.usage(of: layout.data(ofVolume: volume.id))?.allocated ?? .zero)
+    }
     let available = try available()
     guard needed <= available else {
       throw StorageError.exhausted("the copy takes \(needed.bytes) bytes and \(available.bytes) are left")

@@ -12,6 +12,8 @@ package final class FileBackend: Sendable {
   let layout: Layout
   let disk = Disk()
   private let state = Mutex(State())
+  /// The last look at all volumes; see `recentCondition`.
+  let recentConditions = Mutex<RecentConditions?>(nil)
 
   private struct State: Sendable {
     /// Held from `prepare` to the end of the process.

@@ -1,4 +1,3 @@
-
 /// The responses of a streaming call, fetched one at a time as they are read: a reader that pauses pauses the server.
 /// To be read once, by one task. Throws `Status` when the call fails. A stream that is let go cancels its call, and so
 /// does cancelling the task that reads.

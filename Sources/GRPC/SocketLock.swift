@@ -4,28 +4,48 @@ import Glibc
 /// Held until the object goes, or the process.
 final class SocketLock: Sendable {
   private let descriptor: Int32
+  private let file: String
 
   /// Claims `path` (resolved, see `SocketFile`). Throws `EndpointError` when a live process holds it.
   init(path: String, directory chosen: String?) throws(EndpointError) {
     let directory: String
     if let chosen { directory = try Self.make(chosen) } else { directory = try Self.standard() }
     let file = "\(directory)/\(Self.name(for: path))"
-    descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else {
-      throw EndpointError("cannot open the lock file \(file): \(systemError())")
-    }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      let reason = errno
-      close(descriptor)
-      throw EndpointError(
-        reason == EWOULDBLOCK
-          ? "another server is listening on \(path) (it holds the lock file \(file))"
-          : "cannot lock \(file): \(systemError(reason))")
-    }
+    var descriptor: Int32
+    repeat {
+      descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+      guard descriptor >= 0 else {
+        throw EndpointError("cannot open the lock file \(file): \(systemError())")
+      }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        let reason = errno
+        close(descriptor)
+        throw EndpointError(
+          reason == EWOULDBLOCK
+            ? "another server is listening on \(path) (it holds the lock file \(file))"
+            : "cannot lock \(file): \(systemError(reason))")
+      }
+    } while !Self.isStill(descriptor, at: file)
+    self.file = file
+    self.descriptor = descriptor
   }
 
-  // The file stays: to remove it would let a third process lock a new file while a second one waits on the old.
-  deinit { close(descriptor) }
+  /// Removes the file while it is still locked: who opened it before us finds, by `isStill`, that it is gone.
+  deinit {
+    unlink(file)
+    close(descriptor)
+  }
+
+  /// Whether `file` names what `descriptor` has open. If not, it is closed: its last holder removed the file between
+  /// our open and our lock.
+  private static func isStill(_ descriptor: Int32, at file: String) -> Bool {
+    var (open, named) = (stat(), stat())
+    let isSame =
+      fstat(descriptor, &open) == 0 && lstat(file, &named) == 0
+      && open.st_ino == named.st_ino && open.st_dev == named.st_dev
+    if !isSame { close(descriptor) }
+    return isSame
+  }
 
   /// The socket's own name, for people, and a hash of the whole path (FNV-1a, 64 bit).
   static func name(for path: String) -> String {

@@ -126,6 +126,13 @@ package protocol ChangedBlockBackend: SnapshottingBackend {
 package protocol HealthReportingBackend: StorageBackend {
   /// The volume must exist. Bounded in time.
   func condition(of id: NativeID) async throws -> VolumeCondition
+
+  /// As it was found at most a few seconds ago: for lists of many volumes, which must not look at each one.
+  func recentCondition(of id: NativeID) async throws -> VolumeCondition
+}
+
+extension HealthReportingBackend {
+  package func recentCondition(of id: NativeID) async throws -> VolumeCondition { try await condition(of: id) }
 }
 
 /// Volumes that a node can make for one pod without a controller (inline ephemeral volumes).

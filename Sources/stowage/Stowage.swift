@@ -19,7 +19,7 @@ struct Stowage: AsyncParsableCommand {
         stowage csi --endpoint unix:///run/csi/csi.sock list-volumes
       """,
     version: Version.current,
-    subcommands: [Serve.self, Check.self, CSICommand.self])
+    subcommands: [Serve.self, Check.self, CSICommand.self, CrashPoints.self])
 
   static func main() async {
     let arguments = Array(CommandLine.arguments.dropFirst())

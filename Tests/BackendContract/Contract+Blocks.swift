@@ -128,7 +128,7 @@ extension Contract {
     }
     for block in offset / Self.block..<covered.count where !covered[block] {
       let bytes = max(offset, block * Self.block)..<min((block + 1) * Self.block, size)
-      try expect(new[bytes] == old[bytes], "\(what): the difference in block \(block) was left out")
+      try expect(sameBytes(new, old, in: bytes), "\(what): the difference in block \(block) was left out")
     }
   }
 }

@@ -31,7 +31,9 @@ import Testing
     #expect(try ByteCount.parsing(quantity: text, "size") == ByteCount(Int64(bytes)))
   }
 
-  @Test(arguments: ["", "0", "-1", "1.5Gi", "1gi", "Gi", " 1", "9223372036854775807Ki", "99999999999999999999", "1Gi;rm"])
+  @Test(arguments: [
+    "", "0", "-1", "1.5Gi", "1gi", "Gi", " 1", "9223372036854775807Ki", "99999999999999999999", "1Gi;rm",
+  ])
   func `what is no quantity is refused`(_ text: String) {
     #expect(throws: StorageError.self) { try ByteCount.parsing(quantity: text, "size") }
   }

@@ -1,6 +1,7 @@
 """Fault tests: the built server (STOWAGE_BINARY) is killed and must lose nothing. They need root."""
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -42,14 +43,44 @@ def kills() -> Kills:
     return KILLS
 
 
+def make_disk(filesystem: str):
+    """A file system in memory: kills lose nothing that was written, so the tests need not wait for a disk."""
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.NamedTemporaryFile(prefix="faults-", suffix=f".{filesystem}", dir=memory) as image:
+        image.truncate(4 << 30)
+        subprocess.run([f"mkfs.{filesystem}", "-q", image.name], check=True)
+        point = Path(tempfile.mkdtemp(prefix=f"faults-{filesystem}-"))
+        subprocess.run(["mount", "-o", "loop", image.name, str(point)], check=True)
+        try:
+            yield point
+        finally:
+            observe.clear(point)
+            point.rmdir()
+
+
+@pytest.fixture(scope="session")
+def sharing_disk():
+    """Volumes on it share blocks."""
+    yield from make_disk("xfs")
+
+
+@pytest.fixture(scope="session")
+def copying_disk():
+    """Volumes on it are sparse copies."""
+    yield from make_disk("ext4")
+
+
 @pytest.fixture
-def root():
-    """A directory of the test's own, cleared of mounts and loop devices whatever happens."""
-    path = Path(tempfile.mkdtemp(prefix="faults-"))
+def root(request):
+    """A directory of the test's own, cleared of mounts and loop devices whatever happens.
+
+    Tests choose its disk by indirect parametrization; without it blocks are shared.
+    """
+    disk = request.getfixturevalue(getattr(request, "param", "sharing_disk"))
+    path = Path(tempfile.mkdtemp(prefix="test-", dir=disk))
     yield path
     observe.clear(path)
-    if not observe.mounts(path):
-        shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

@@ -7,10 +7,14 @@ from faults.server import named_steps
 
 # Steps that only volumes of one file system come to; all others are tried with ext4.
 FILESYSTEMS = {"stage.identity-renewed": "btrfs"}
+# Steps between which data is copied: tried on a disk without shared blocks too.
+COPYING = [step for step in named_steps() if step.startswith(("clone.", "snapshot.", "group."))]
+
+CASES = [(step, "sharing_disk") for step in named_steps()] + [(step, "copying_disk") for step in COPYING]
 
 
-@pytest.mark.parametrize("step", named_steps())
-def test_a_life_survives_deaths_at(step, server):
+@pytest.mark.parametrize(("step", "root"), CASES, indirect=["root"])
+def test_a_life_survives_deaths_at(step, root, server):
     """The server dies the first time it comes to the step, then the second and the fourth time after each restart."""
     filesystem = FILESYSTEMS.get(step, "ext4")
     with spotless(server):

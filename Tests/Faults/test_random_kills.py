@@ -35,8 +35,9 @@ def under_fire(server, lives: list, seed: int, kills: int, longest: float) -> No
         killer.join()
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_lives_side_by_side_survive_kills_at_random(server, seed):
+@pytest.mark.parametrize("root", ["sharing_disk", "copying_disk"], indirect=True)
+@pytest.mark.parametrize("seed", range(4))
+def test_lives_side_by_side_survive_kills_at_random(root, server, seed):
     with spotless(server):
         server.start()
         stories = [Life(server, "one", seed=seed).mounted, Life(server, "two", seed=seed + 100).mounted,

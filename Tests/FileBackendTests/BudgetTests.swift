@@ -23,30 +23,45 @@ extension FileBackendSuite {
         let backend = try await host.prepared()
         let budgets: [(String, Int, () async throws -> Void)] = [
           ("create", 4, { _ = try await backend.make("a", .mib(1)) }),
-          ("create thick", 4, {
-            _ = try await backend.make("t", .mib(1), block, parameters: ["provisioning": "thick"])
-          }),
+          (
+            "create thick", 4,
+            {
+              _ = try await backend.make("t", .mib(1), block, parameters: ["provisioning": "thick"])
+            }
+          ),
           ("create again", 0, { _ = try await backend.make("a", .mib(1)) }),
-          ("attach", 2, {
-            _ = try await backend.attach(
-              NativeID("a"), to: NodeID("here"), capability: block, readOnly: false, secrets: .none)
-          }),
+          (
+            "attach", 2,
+            {
+              _ = try await backend.attach(
+                NativeID("a"), to: NodeID("here"), capability: block, readOnly: false, secrets: .none)
+            }
+          ),
           ("detach", 2, { try await backend.detach(NativeID("a"), from: nil, secrets: .none) }),
           ("detach again", 0, { try await backend.detach(NativeID("a"), from: nil, secrets: .none) }),
           ("state", 2, { try await backend.setFormatState(.formatted, for: NativeID("a")) }),
           ("state again", 0, { try await backend.setFormatState(.formatted, for: NativeID("a")) }),
-          ("expand", 3, {
-            let range = try CapacityRange(requiredBytes: 2 << 20, limitBytes: 0)
-            _ = try await backend.expand(NativeID("a"), to: range, secrets: .none)
-          }),
-          ("snapshot", 4, {
-            _ = try await backend.createSnapshot(SnapshotSpec(name: "s", source: NativeID("a")))
-          }),
+          (
+            "expand", 3,
+            {
+              let range = try CapacityRange(requiredBytes: 2 << 20, limitBytes: 0)
+              _ = try await backend.expand(NativeID("a"), to: range, secrets: .none)
+            }
+          ),
+          (
+            "snapshot", 4,
+            {
+              _ = try await backend.createSnapshot(SnapshotSpec(name: "s", source: NativeID("a")))
+            }
+          ),
           ("clone", 4, { _ = try await backend.make("c", .mib(2), block, from: .snapshot(NativeID("s"))) }),
-          ("group of two", 9, {
-            _ = try await backend.createGroupSnapshot(
-              GroupSnapshotSpec(name: "g", sources: [NativeID("a"), NativeID("c")]))
-          }),
+          (
+            "group of two", 9,
+            {
+              _ = try await backend.createGroupSnapshot(
+                GroupSnapshotSpec(name: "g", sources: [NativeID("a"), NativeID("c")]))
+            }
+          ),
           ("delete a group", 1, { try await backend.deleteGroupSnapshot(NativeID("g"), secrets: .none) }),
           ("delete a snapshot", 1, { try await backend.deleteSnapshot(NativeID("s"), secrets: .none) }),
           ("delete", 1, { try await backend.deleteVolume(NativeID("a"), secrets: .none) }),

@@ -9,7 +9,9 @@ extension FileBackendSuite {
     @Test(arguments: [FilesystemType.ext4, .btrfs])
     func `a repeat heals what a kill at any step left`(on type: FilesystemType) async throws {
       try await HostDirectory.use(type, size: .mib(512)) { host in
-        for point in CrashPoint.allCases where type == .ext4 || point.rawValue.hasSuffix("rename") {
+        // What the life of this program passes; staging and publishing are the driver's.
+        let own = CrashPoint.allCases.filter { !$0.rawValue.contains(/^(un)?(stage|publish)\./) }
+        for point in own where type == .ext4 || point.rawValue.hasSuffix("rename") {
           for count in [1, 2, 5] {
             let killed = try await Command.run(
               ["env", "STOWAGE_CRASH_AT=\(point.rawValue):\(count)", lifeProgram, host.volumes], limit: .seconds(60))

@@ -11,6 +11,8 @@ import Testing
 /// A file system of its own, loop-mounted for one test and taken apart after it.
 struct HostDirectory: Sendable {
   let path: String
+  /// The name of the volumes' directory.
+  var directory = "stowage"
 
   static func use<T>(
     _ type: FilesystemType, size: ByteCount = .gib(1), _ body: (HostDirectory) async throws -> T
@@ -50,7 +52,7 @@ struct HostDirectory: Sendable {
   }
 
   /// The volumes' directory on this file system.
-  var volumes: String { path + "/stowage" }
+  var volumes: String { "\(path)/\(directory)" }
 
   func backend(
     ratio: Double = 1, minimum: ByteCount = .mib(1), topologies: [Topology] = [Topology(["test/node": "here"])]

@@ -11,7 +11,8 @@ import Testing
       "nested": .object(["": .null, "b": .bool(true), "c": .array([]), "d": .object([:])]),
     ])
     #expect(try JSON(parsing: value.encoded) == value)
-    #expect(try JSON(parsing: Array(" { \"a\" : [ 1 , -2 ] } \n".utf8)) == .object(["a": .array([.number(1), .number(-2)])]))
+    #expect(
+      try JSON(parsing: Array(" { \"a\" : [ 1 , -2 ] } \n".utf8)) == .object(["a": .array([.number(1), .number(-2)])]))
     #expect(try JSON(parsing: Array(#""\u0041\n\/\\""#.utf8)) == .string("A\n/\\"))
   }
 

@@ -16,7 +16,9 @@ import Testing
       ["csiProvisionerSecretName": "a", "csiProvisionerSecretNamespace": "b"],
     ]
     for parameters in plain { #expect(try backend.canonical(parameters: parameters) == [:]) }
-    let canonical = try backend.canonical(parameters: ["provisioning": "thick", "mkfsOptions": " -m  0  -O ^has_journal "])
+    let canonical = try backend.canonical(parameters: [
+      "provisioning": "thick", "mkfsOptions": " -m  0  -O ^has_journal ",
+    ])
     #expect(canonical == ["provisioning": "thick", "mkfsOptions": "-m 0 -O ^has_journal"])
     #expect(try backend.canonical(parameters: canonical) == canonical)
   }
@@ -36,7 +38,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ["mkfsOptions": "-b 4096 -E lazy_itable_init=0,lazy_journal_init=0 -I 256"], ["mkfsOptions": "-K -m reflink=1,crc=1"],
+    ["mkfsOptions": "-b 4096 -E lazy_itable_init=0,lazy_journal_init=0 -I 256"],
+    ["mkfsOptions": "-K -m reflink=1,crc=1"],
     ["mkfsOptions": "--csum=xxhash -O block-group-tree"], ["mkfsOptions": "-i nrext64=0"], ["mkfsOptions": "-L a.b:c"],
   ])
   func `usual mkfs options pass`(parameters: [String: String]) throws {
@@ -50,7 +53,9 @@ import Testing
 
   @Test func `configurations that make no sense are invalid`() async throws {
     let name = try BackendName(validating: "file")
-    func check(_ directory: String, ratio: Double = 1, minimum: ByteCount = .mib(1), standard: ByteCount = .gib(1)) async {
+    func check(_ directory: String, ratio: Double = 1, minimum: ByteCount = .mib(1), standard: ByteCount = .gib(1))
+      async
+    {
       await expectError("invalid") {
         _ = try FileBackend.Configuration(
           name: name, directory: directory, nodeID: NodeID("n"), overprovisionRatio: ratio, defaultSize: standard,

@@ -73,6 +73,9 @@ extension FileBackendSuite {
           "filler", ByteCount(free - (4 << 20)), block, parameters: ["provisioning": "thick"])
         #expect(try await reasons() == ["HostFilesystemNearlyFull"])
         #expect(try await backend.condition(of: filler.id) == .healthy)
+        // The first look at all volumes holds for a while.
+        #expect(try await backend.recentCondition(of: volume.id).problems.map(\.reason) == ["HostFilesystemNearlyFull"])
+        #expect(try await backend.recentCondition(of: filler.id) == .healthy)
         #expect(unlink(data) == 0)
         #expect(try await reasons() == ["BackingFileMissing"])
         await expectError("dataLoss") { _ = try await backend.connect(volume.id, NodeConnection()) }

@@ -18,7 +18,7 @@ final class TemporaryDirectory: Sendable {
 
   var entries: [String] { Self.entries(path) }
 
-  private static func entries(_ path: String) -> [String] {
+  static func entries(_ path: String) -> [String] {
     guard let directory = opendir(path) else { return [] }
     defer { closedir(directory) }
     var names: [String] = []

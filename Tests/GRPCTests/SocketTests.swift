@@ -100,13 +100,14 @@ import Testing
     }
   }
 
-  @Test func `nothing but the socket lies in its directory`() async throws {
+  @Test func `nothing but the socket lies in its directory, and an orderly stop leaves no lock file`() async throws {
     let (directory, locks) = (try TemporaryDirectory(), try TemporaryDirectory())
     let server = server(options(locks))
     try server.start(on: try Endpoint(parsing: "unix:\(directory.path)/csi.sock"))
     #expect(directory.entries == ["csi.sock"])
     await server.shutdown(grace: .seconds(10))
     #expect(directory.entries == [])
+    #expect(TemporaryDirectory.entries("\(locks.path)/locks") == [])
   }
 
   @Test func `a lock directory of somebody else is refused`() throws {
@@ -143,6 +144,17 @@ import Testing
     await server.shutdown(grace: .seconds(10))
     let refused = #expect(throws: EndpointError.self) { try Endpoint(parsing: "unix://\(longest)s") }
     #expect(refused?.description.contains("has 108 bytes; a Unix socket's path may have at most 107") == true)
+  }
+
+  @Test func `a socket that the kernel refuses is an error, and gRPC core's own words go to the sink`() throws {
+    let directory = try TemporaryDirectory()
+    let lines = Box<[String]>([])
+    CoreLog.setSink { severity, line in
+      if severity == .error { lines.value += [line] }
+    }
+    let said = refusal(options(directory), try Endpoint(parsing: "/proc/csi.sock"))
+    #expect(said.hasPrefix("cannot listen on /proc/csi.sock"))
+    #expect(lines.value.contains { $0.contains("/proc/csi.sock") })
   }
 
   @Test func `a server starts only once`() async throws {

@@ -42,7 +42,8 @@ private func isBusy(_ error: any Error) -> Bool {
     let door = Door()
     let first = await begin(exclusive: [key], request: "one", door: door)
     await #expect(performing: { try await gate.run(exclusive: [key], request: "two") { 0 } }, throws: isBusy)
-    await #expect(performing: { try await gate.run(exclusive: [], shared: [key], request: "two") { 0 } }, throws: isBusy)
+    await #expect(
+      performing: { try await gate.run(exclusive: [], shared: [key], request: "two") { 0 } }, throws: isBusy)
     door.open()
     #expect(try await first.value == 1)
     #expect(gate.heldKeys == 0)

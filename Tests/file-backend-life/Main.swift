@@ -71,7 +71,8 @@ private struct Life {
     if let volume = try await backend.volume(named: name) { return volume }
     let range = try CapacityRange(requiredBytes: 4 << 20, limitBytes: 0)
     return try await backend.createVolume(
-      VolumeSpec(name: name, capacity: source == nil ? range : .unspecified, capabilities: [capability], source: source))
+      VolumeSpec(name: name, capacity: source == nil ? range : .unspecified, capabilities: [capability], source: source)
+    )
   }
 
   private func snapshot(_ name: String, of id: NativeID) async throws -> Snapshot {

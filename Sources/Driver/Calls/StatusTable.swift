@@ -15,7 +15,8 @@ extension Status {
     case let error as SystemCallError:
       self.init(error.storageError.code, Self.cut(error.storageError.description))
     case is CancellationError:
-      self = deadlinePassed
+      self =
+        deadlinePassed
         ? Status(.deadlineExceeded, "the deadline passed; the operation may go on, repeat the call to join it")
         : Status(.cancelled, "the caller left; the operation may go on, repeat the call to join it")
     default: self.init(.internal, Self.cut("\(error)"))

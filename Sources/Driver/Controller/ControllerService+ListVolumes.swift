@@ -28,7 +28,7 @@ extension ControllerService {
   ) async throws -> Pager.Sized<ListVolumesResponse.Entry> {
     var status = ListVolumesResponse.VolumeStatus()
     status.publishedNodeIDs = volume.publishedNodes.map(\.rawValue)
-    status.volumeCondition = try await condition(of: volume.id, backend)?.wire
+    status.volumeCondition = try await recentCondition(of: volume.id, backend)?.wire
     var entry = ListVolumesResponse.Entry()
     entry.volume = registry.wire(volume, of: backend)
     entry.status = status

@@ -11,7 +11,7 @@ extension ControllerService {
       throw StorageError.unsupported("no backend reports health")
     }
     let page = try await pager.page(volumeSources(), id: \.id) { volume, backend -> Pager.Sized<VolumeHealth>? in
-      guard let condition = try await condition(of: volume.id, backend), condition.isAbnormal else { return nil }
+      guard let condition = try await recentCondition(of: volume.id, backend), condition.isAbnormal else { return nil }
       let health = condition.health(of: registry.text(volume.id, of: backend))
       let words = condition.problems.reduce(0) { $0 + $1.reason.utf8.count + $1.message.utf8.count + 32 }
       return Pager.Sized(entry: health, bytes: 256 + words)

@@ -19,4 +19,9 @@ struct ControllerService: Sendable {
   func condition(of volume: NativeID, _ backend: any StorageBackend) async throws -> VolumeCondition? {
     try await (backend as? any HealthReportingBackend)?.condition(of: volume)
   }
+
+  /// The same for listings, which tell of thousands of volumes: as found a few seconds ago.
+  func recentCondition(of volume: NativeID, _ backend: any StorageBackend) async throws -> VolumeCondition? {
+    try await (backend as? any HealthReportingBackend)?.recentCondition(of: volume)
+  }
 }

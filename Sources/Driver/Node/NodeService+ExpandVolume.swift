@@ -28,7 +28,7 @@ extension NodeService {
       throw StorageError.outOfRange("the volume has \(size), more than limit_bytes \(limit.bytes)")
     }
     if let required = range.required, size < required {
-      throw StorageError.outOfRange("the volume has \(size); it must be expanded to \(required) by the controller first")
+      throw StorageError.outOfRange("the volume has \(size), not \(required): ControllerExpandVolume comes first")
     }
   }
 

@@ -12,7 +12,7 @@ extension NodeService {
     let condition = try await nodeCondition(of: id, place)
     do {
       response.usage = try await usage(of: place)
-    } catch where condition?.isAbnormal == true {
+    } catch  where condition?.isAbnormal == true {
       // The condition tells more than the error, and callers accept it in place of figures.
     }
     response.volumeCondition = condition?.wire

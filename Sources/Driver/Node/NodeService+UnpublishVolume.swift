@@ -6,9 +6,7 @@ extension NodeService {
   /// NodeUnpublishVolume: unmounts and removes the target, whatever is left of it; deletes inline ephemeral volumes.
   func nodeUnpublishVolume(_ request: NodeUnpublishVolumeRequest) async throws -> NodeUnpublishVolumeResponse {
     let volumeID = try FieldRules.required(request.volumeID, "volume_id")
-    let path = try FieldRules.path(request.targetPath, "target_path")
-    try HostPath.checkTarget(path, within: configuration.allowedPathPrefixes)
-    let target = HostPath.canonical(path)
+    let target = try pathToLeave(FieldRules.path(request.targetPath, "target_path"))
     if let owner = try await ephemeralOwner(of: volumeID) {
       return try await unpublishEphemeral(volumeID, owner, target, request)
     }

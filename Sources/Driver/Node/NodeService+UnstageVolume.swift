@@ -7,9 +7,7 @@ extension NodeService {
   /// CO's and stays.
   func nodeUnstageVolume(_ request: NodeUnstageVolumeRequest) async throws -> NodeUnstageVolumeResponse {
     let id = registry.parse(try FieldRules.required(request.volumeID, "volume_id"))
-    let staging = try FieldRules.path(request.stagingTargetPath, "staging_target_path")
-    try HostPath.checkTarget(staging, within: configuration.allowedPathPrefixes)
-    let path = HostPath.canonical(staging)
+    let path = try pathToLeave(FieldRules.path(request.stagingTargetPath, "staging_target_path"))
     return try await gate.run(exclusive: [.volume(id), .nodeVolume(id), .path(path)], request: request) {
       try Mount.unmount(path)
       // Only now is the directory the CO's own; before, `device` could have been a user's file on the volume.

@@ -31,7 +31,8 @@ enum PublishDecision: Hashable, Sendable {
       return .alreadyPublished
     }
     if !mode.allowsSeveralTargets, let other = existing.first {
-      throw StorageError.precondition("the volume is published at \(other.target) already and \(mode.rawValue) allows one")
+      throw StorageError.precondition(
+        "the volume is published at \(other.target) already, and \(mode.rawValue) allows one target")
     }
     return .publish
   }

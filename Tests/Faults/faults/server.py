@@ -62,9 +62,9 @@ class Server:
                 [self.binary, "serve", "--endpoint", f"unix://{self.socket}", "--data-directory", str(self.data),
                  "--node-id", "node-1", "--log-format", "json"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-        self.await_socket()
+        self.await_ready()
 
-    def await_socket(self) -> None:
+    def await_ready(self) -> None:
         deadline = time.monotonic() + 20
         while self.process.poll() is None:
             with socket.socket(socket.AF_UNIX) as probe:
@@ -79,6 +79,15 @@ class Server:
             self.channel.close()
         self.channel = grpc.insecure_channel(
             f"unix://{self.socket}", options=[("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)])
+        identity = self.csi.grpc.IdentityStub(self.channel)
+        while self.process.poll() is None:
+            try:
+                if identity.Probe(self.csi.pb.ProbeRequest(), timeout=5).ready.value:
+                    break
+            except grpc.RpcError:
+                pass  # dead, as the next poll shows, or unwell, as the limit shows
+            assert time.monotonic() < deadline, f"the server does not get ready; see {self.root}/server.log"
+            time.sleep(0.001)
 
     def has_died(self, wait: float = 0) -> bool:
         """Whether the process is gone; if so, notes the kill. Any death but by SIGKILL fails the test."""
