@@ -39,12 +39,12 @@ package struct VolumeSpec: Hashable, Sendable {
     self.isEphemeral = isEphemeral
   }
 
-  /// What the volume will hold: block when the first capability says so, else the wanted file system.
+  /// What the volume will hold: block when the first capability says so, else the file system that one of them names.
   /// - Parameter fallback: the file system when the CO names none.
   package func content(fallback: FilesystemType) -> VolumeContent {
     switch capabilities.first?.access {
     case .block, nil: .block
-    case .mount(let mount): .filesystem(mount.filesystem ?? fallback)
+    case .mount: .filesystem(capabilities.lazy.compactMap { $0.mount?.filesystem }.first ?? fallback)
     }
   }
 }

@@ -25,7 +25,9 @@ extension Conformance {
     /// Takes the data of a volume away behind the server's back.
     private func lose(_ volume: Volume, of server: Server) throws {
       let file = try #require(
-        Files.tree(server.data).first { $0.contains(volume.volumeID) && Files.size($0) == volume.capacityBytes })
+        Files.tree(server.data).first {
+        $0.contains("/\(volume.volumeID)/") && Files.size($0) == volume.capacityBytes
+      })
       #expect(unlink(file) == 0)
     }
 

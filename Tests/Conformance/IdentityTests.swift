@@ -94,9 +94,9 @@ extension Conformance {
       await server.clean()
     }
 
-    @Test func `every call of the protocol is registered`() async throws {
+    @Test func `every call of the protocol but modification is served`() async throws {
       try await withServer { server in
-        for method in allMethods {
+        for method in allMethods where method.name != Methods.controllerModifyVolume.name {
           let reached = try await server.reaches(method)
           #expect(reached, "\(method)")
         }

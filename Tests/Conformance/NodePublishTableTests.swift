@@ -13,7 +13,10 @@ extension Conformance {
       _ mode: Mode, _ body: (Server, NodeVolume) async throws -> Void
     ) async throws {
       try await withServer { server in
-        let node = try await server.nodeVolume("v", .mount("ext4", mode))
+        let volume = try await server.create(.named("v", .mount("ext4", mode)))
+        // A volume for readers must have been written to before.
+        try await NodeVolume(server, volume).whilePublished { try Files.write("x", to: $0 + "/file") }
+        let node = NodeVolume(server, volume, .mount("ext4", mode))
         try await node.stage()
         try await node.publish(1)
         try await body(server, node)

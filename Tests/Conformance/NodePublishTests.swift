@@ -48,7 +48,7 @@ extension Conformance {
     @Test(arguments: ["ext4", "xfs", "btrfs"])
     func `ten equal calls mount once and the target is gone after ten ends`(fsType: String) async throws {
       try await withServer { server in
-        let node = try await server.nodeVolume("v", bytes: fsType == "xfs" ? mib(320) : mib(128), .mount(fsType))
+        let node = try await server.nodeVolume("v", bytes: fsType == "ext4" ? mib(16) : mib(320), .mount(fsType))
         try await node.stage()
         for _ in 0..<10 { try await node.publish() }
         #expect(server.mounts(at: node.target()).count == 1)

@@ -31,7 +31,7 @@ extension Conformance {
     @Test(arguments: ["ext4", "xfs", "btrfs", ""])
     func `ten equal calls mount the volume once, ten unmount it`(fsType: String) async throws {
       try await withServer { server in
-        let node = try await server.nodeVolume("v", bytes: fsType == "xfs" ? mib(320) : mib(128), .mount(fsType))
+        let node = try await server.nodeVolume("v", bytes: fsType == "ext4" ? mib(16) : mib(320), .mount(fsType))
         for _ in 0..<10 { try await node.stage() }
         let mounts = server.mounts(at: node.staging)
         #expect(mounts.count == 1)
@@ -49,7 +49,7 @@ extension Conformance {
       try await withServer { server in
         for fsType in ["ext4", "xfs", "btrfs"] {
           let node = try await server.nodeVolume(
-            "v-\(fsType)", bytes: fsType == "xfs" ? mib(320) : mib(128), .mount(fsType))
+            "v-\(fsType)", bytes: fsType == "ext4" ? mib(16) : mib(320), .mount(fsType))
           try await node.stage()
           try Files.write(fsType, to: node.staging + "/file")
           try await node.unstage()
@@ -80,12 +80,10 @@ extension Conformance {
     @Test func `a capability that the volume was not made for is refused`() async throws {
       try await withServer { server in
         var mounted = try await server.nodeVolume("mounted")
-        mounted.capability = .block()
-        try await server.refuses(
-          .failedPrecondition, .invalidArgument, by: Methods.nodeStageVolume, mounted.stageRequest)
-        mounted.capability = .mount("ext4", .multiNodeMultiWriter)
-        try await server.refuses(
-          .failedPrecondition, .invalidArgument, by: Methods.nodeStageVolume, mounted.stageRequest)
+        for capability in [VolumeCapability.block(), .mount("ext4", .multiNodeMultiWriter), .mount("xfs")] {
+          mounted.capability = capability
+          try await server.refuses(.failedPrecondition, by: Methods.nodeStageVolume, mounted.stageRequest)
+        }
         #expect(server.mounts.isEmpty)
         #expect(server.loopDevices.isEmpty)
         try await server.delete(mounted.volume)
@@ -148,6 +146,15 @@ extension Conformance {
         #expect(throws: FileFailure.self) { try Files.write("y", to: node.target() + "/file") }
         try await node.unpublish()
         try await node.unstage()
+        try await server.delete(node.volume)
+      }
+    }
+
+    @Test func `an empty volume is not formatted for a reader`() async throws {
+      try await withServer { server in
+        let node = try await server.nodeVolume("v", .mount("ext4", .singleNodeReaderOnly))
+        try await server.refuses(.failedPrecondition, by: Methods.nodeStageVolume, node.stageRequest)
+        #expect(server.loopDevices.isEmpty)
         try await server.delete(node.volume)
       }
     }

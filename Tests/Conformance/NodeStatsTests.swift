@@ -37,7 +37,7 @@ extension Conformance {
     @Test(arguments: ["ext4", "xfs", "btrfs"])
     func `bytes and inodes follow what is written, at the target and the staging path`(fsType: String) async throws {
       try await withServer { server in
-        let size = fsType == "xfs" ? mib(320) : mib(128)
+        let size = mib(320)
         let node = try await server.nodeVolume("v", bytes: size, .mount(fsType))
         try await node.whilePublished { path in
           func usage(_ path: String) async throws -> [VolumeUsage.Unit: VolumeUsage] {

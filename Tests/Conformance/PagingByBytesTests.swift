@@ -5,10 +5,10 @@ import Testing
 extension Conformance {
   /// An answer without a limit stays below what clients receive: 4 MiB.
   @Suite struct PagingByBytes {
-    /// Each listed volume takes some 400 bytes with its source, place and condition: 12 000 of them pass 4 MiB.
+    /// Each listed volume takes some 560 bytes with its source, place and condition: 8 000 of them pass 4 MiB.
     @Test func `a listing that is too large for one answer is cut by bytes and told whole`() async throws {
       try await withServer(.configured(backend: ["overprovision: 1000"])) { server in
-        let count = 12_000
+        let count = 8_000
         let suffix = String(repeating: "x", count: 70)
         try await withThrowingTaskGroup { group in
           for worker in 0..<16 {
@@ -32,7 +32,7 @@ extension Conformance {
           token = page.nextToken
         } while !token.isEmpty
         #expect(told == count)
-        print("\(count) volumes in \(pages) pages")
+        #expect(pages > 1)
       }
     }
   }

@@ -115,7 +115,7 @@ extension Conformance {
     @Test(arguments: ["ext4", "xfs", "btrfs"])
     func `a snapshot of a mounted volume is a whole file system`(fsType: String) async throws {
       try await withServer { server in
-        let size = fsType == "xfs" ? mib(320) : mib(128)
+        let size = mib(320)
         let node = try await server.nodeVolume("v", bytes: size, .mount(fsType))
         try await node.stage()
         try await node.publish()

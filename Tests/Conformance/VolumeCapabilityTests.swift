@@ -74,6 +74,16 @@ extension Conformance {
       }
     }
 
+    @Test func `a file system that only a later capability names is the one that is made`() async throws {
+      try await withServer { server in
+        let volume = try await server.create(.named("v", bytes: mib(320), .mount(""), .mount("xfs")))
+        try await NodeVolume(server, volume, .mount("xfs")).whilePublished { path in
+          #expect(server.mounts(at: path).first?.type == "xfs")
+        }
+        try await server.delete(volume)
+      }
+    }
+
     @Test func `several modes of one node go together`() async throws {
       try await withServer { server in
         let volume = try await server.create(

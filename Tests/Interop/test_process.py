@@ -80,7 +80,7 @@ def test_a_file_that_is_no_socket_is_left_alone(server):
 
 
 @pytest.mark.parametrize("endpoint, word", [
-    ("unix:///" + "x" * 120, "107"), ("tcp://127.0.0.1:1", "unix"), ("unix://", ""),
+    ("unix:///" + "x" * 120, "107"), ("tcp://127.0.0.1:1", "Unix socket"), ("unix://", ""),
 ])
 def test_an_endpoint_that_cannot_be_served_is_refused_with_a_reason(server, endpoint, word):
     ended = subprocess.run(

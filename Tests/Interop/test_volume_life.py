@@ -20,7 +20,7 @@ def test_the_plugin_introduces_itself(client, pb):
     assert client.node.NodeGetInfo(pb.NodeGetInfoRequest()).node_id == "node-1"
 
 
-@pytest.mark.parametrize("fs_type, mib", [("ext4", 64), ("xfs", 320), ("btrfs", 128)])
+@pytest.mark.parametrize("fs_type, mib", [("ext4", 64), ("xfs", 320), ("btrfs", 256)])
 def test_a_volume_lives_its_whole_life_on(server, client, pb, fs_type, mib):
     request = pb.CreateVolumeRequest(
         name="life", capacity_range=size(pb, mib), volume_capabilities=[mount(pb, fs_type)])
@@ -84,18 +84,18 @@ def test_a_snapshot_keeps_what_the_volume_held_and_a_clone_what_it_holds(server,
 
 
 def test_a_file_system_grows_while_it_is_in_use(server, client, pb):
-    capability = mount(pb)
+    capability = mount(pb, "xfs")
     volume = client.controller.CreateVolume(pb.CreateVolumeRequest(
-        name="growing", capacity_range=size(pb, 64), volume_capabilities=[capability])).volume
+        name="growing", capacity_range=size(pb, 320), volume_capabilities=[capability])).volume
     with Node(server, client, volume, capability) as node:
         before = os.statvfs(node.target).f_blocks
         grown = client.controller.ControllerExpandVolume(pb.ControllerExpandVolumeRequest(
-            volume_id=volume.volume_id, capacity_range=size(pb, 128), volume_capability=capability))
-        assert grown.capacity_bytes == 128 * MIB
+            volume_id=volume.volume_id, capacity_range=size(pb, 512), volume_capability=capability))
+        assert grown.capacity_bytes == 512 * MIB
         assert grown.node_expansion_required
         client.node.NodeExpandVolume(pb.NodeExpandVolumeRequest(
-            volume_id=volume.volume_id, volume_path=node.target, capacity_range=size(pb, 128)))
-        assert os.statvfs(node.target).f_blocks > before * 3 // 2
+            volume_id=volume.volume_id, volume_path=node.target, capacity_range=size(pb, 512)))
+        assert os.statvfs(node.target).f_blocks > before * 5 // 4
     delete(client, pb, volume)
 
 

@@ -49,7 +49,7 @@ struct Pager {
         let items = try await source.items(after, wanted)
         for item in items {
           after = id(item)
-          guard let sized = try await entry(item, source.backend) else { continue }
+          guard let sized = try await present(item, source.backend, entry) else { continue }
           if entries.count == limit || (bytes + sized.bytes > Self.byteLimit && !entries.isEmpty) {
             return (entries, last?.text ?? "")
           }
@@ -61,6 +61,17 @@ struct Pager {
       }
     }
     return (entries, "")
+  }
+
+  /// What was deleted while the page was made is left out.
+  private func present<Item, Entry>(
+    _ item: Item, _ backend: any StorageBackend, _ entry: (Item, any StorageBackend) async throws -> Sized<Entry>?
+  ) async throws -> Sized<Entry>? {
+    do {
+      return try await entry(item, backend)
+    } catch StorageError.notFound {
+      return nil
+    }
   }
 }
 

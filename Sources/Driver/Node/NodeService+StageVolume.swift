@@ -15,13 +15,27 @@ extension NodeService {
       CrashPoint.stageConnected.reached()
       do {
         let presence = try Presence(of: source)
-        if try !isStaged(order, presence) { try await stage(order, source, backend) }
+        if try !isStaged(order, presence) {
+          try await checkFit(order, backend)
+          try await stage(order, source, backend)
+        }
       } catch {
         // A final answer may be the last call of the CO: nothing stays connected that shows nowhere.
         try? await disconnect(order.id)
         throw error
       }
       return NodeStageVolumeResponse()
+    }
+  }
+
+  /// - Throws: `.precondition` when the volume was not made for what is asked, or cannot be had so.
+  private func checkFit(_ order: StageOrder, _ backend: any Backend) async throws {
+    let capability = order.capability
+    guard backend.accessModes(for: capability.type).contains(capability.mode) else {
+      throw StorageError.precondition("\(capability.mode.rawValue) is not supported for this volume")
+    }
+    if let objection = try await backend.volume(order.id.native)?.content?.objection(to: capability) {
+      throw StorageError.precondition(objection)
     }
   }
 

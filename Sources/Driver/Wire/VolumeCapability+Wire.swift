@@ -20,12 +20,15 @@ extension VolumeCapability {
     return try Self(validating: wire)
   }
 
-  /// At least one; a volume is used as a device or through a file system, never both.
+  /// At least one; a volume is used as a device or through one file system, never both.
   static func list(_ wire: [CSI.VolumeCapability]) throws -> [Self] {
     guard !wire.isEmpty else { throw StorageError.invalid("volume_capabilities is required") }
     let list = try wire.map(Self.init(validating:))
     guard Set(list.map(\.type)).count == 1 else {
       throw StorageError.invalid("volume_capabilities mixes block and mount")
+    }
+    guard Set(list.compactMap { $0.mount?.filesystem }).count <= 1 else {
+      throw StorageError.invalid("volume_capabilities asks for several file systems at once")
     }
     return list
   }
