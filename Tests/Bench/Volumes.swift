@@ -13,12 +13,11 @@ struct Fill: AsyncParsableCommand {
 
   func run() async throws {
     let socket = try CSISocket(target.endpoint)
-    let samples = try await repeated(.times(count / concurrency), concurrency: concurrency) { task, run in
-      _ = try await socket.call(
-        Methods.createVolume,
-        CreateVolumeRequest(
-          name: "filler-\(task)-\(run)", capacityRange: CapacityRange(requiredBytes: volumeSize),
-          volumeCapabilities: [.ext4]))
+    let (concurrency, count) = (concurrency, count)
+    let samples = try await repeated(.times((count + concurrency - 1) / concurrency), concurrency: concurrency) {
+      task, run in
+      let number = run * concurrency + task
+      if number < count { _ = try await socket.create("filler-\(number)", size: volumeSize) }
     }
     socket.close()
     report(samples.json("create"))
