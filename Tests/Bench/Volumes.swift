@@ -3,6 +3,8 @@ import CSI
 import Glibc
 
 private let volumeSize: Int64 = 16 << 20
+/// Small: ten thousand of them must fit into what the disk may promise.
+private let fillerSize: Int64 = 1 << 20
 
 /// Volumes that are merely present.
 struct Fill: AsyncParsableCommand {
@@ -17,7 +19,7 @@ struct Fill: AsyncParsableCommand {
     let samples = try await repeated(.times((count + concurrency - 1) / concurrency), concurrency: concurrency) {
       task, run in
       let number = run * concurrency + task
-      if number < count { _ = try await socket.create("filler-\(number)", size: volumeSize) }
+      if number < count { _ = try await socket.create("filler-\(number)", size: fillerSize) }
     }
     socket.close()
     report(samples.json("create"))
