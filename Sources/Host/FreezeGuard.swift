@@ -32,14 +32,16 @@ package final class FreezeGuard: Sendable {
   /// - Parameters:
   ///   - executable: a program whose `freeze-guard` sub-command calls `runGuard`; by default this very one.
   ///   - limit: for all of it; slow devices take long to write out.
-  /// - Throws: `StorageError.failed` with what could not be frozen, `.unavailable` past the limit; nothing is frozen
-  ///   then, or will stay so.
+  /// - Throws: `StorageError.failed` with what could not be frozen, `.busy` while somebody else holds it frozen,
+  ///   `.unavailable` past the limit; nothing is frozen then, or will stay so.
   package static func freeze(
     _ mountPoints: [String], executable: String = "/proc/self/exe", limit: Duration = .seconds(60)
   ) async throws -> FreezeGuard {
     let held = try start(executable, mountPoints)
     do {
       let answer = try held.readAnswer(by: .now + limit)
+      // Somebody else holds it frozen: most likely the guard of a server that was killed, which is about to thaw it.
+      if answer.hasSuffix("(EBUSY)") { throw StorageError.busy("a freeze is under way: \(answer)") }
       guard answer == "frozen" else { throw StorageError.failed("cannot freeze: \(answer)") }
       return held
     } catch {

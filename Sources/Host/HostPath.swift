@@ -122,7 +122,7 @@ package enum HostPath {
 
   /// Removes what a mount lay on: an empty directory or an empty file. Succeeds when there is nothing of this name;
   /// refuses everything that holds data.
-  /// - Throws: `StorageError.failed` for a file with contents, `SystemCallError`.
+  /// - Throws: `StorageError.precondition` for a file with contents, `SystemCallError`.
   package static func removeMountPoint(_ path: String) throws {
     let attributes: FileAttributes
     do {
@@ -132,7 +132,7 @@ package enum HostPath {
     }
     if attributes.isDirectory { return try removeEmptyDirectory(path) }
     guard attributes.isRegular, attributes.size == 0 else {
-      throw StorageError.failed("\(path) is not an empty file or directory: left alone")
+      throw StorageError.precondition("\(path) is not an empty file or directory: left alone")
     }
     try removeFile(path)
   }

@@ -22,10 +22,13 @@ package struct SystemCallError: Error, Hashable, Sendable, CustomStringConvertib
   }
 
   /// The error in the words of storage: no space and no quota are `.exhausted`, missing privileges `.failed` with a
-  /// hint, a dependency that does not answer `.unavailable`; the rest is `.failed`.
+  /// hint, a dependency that does not answer `.unavailable`, a path that is not what it should be `.precondition`; the rest is
+  /// `.failed`.
   package var storageError: StorageError {
     switch errno {
     case ENOSPC, EDQUOT, EMFILE, ENFILE: .exhausted(description)
+    // The path that somebody named is not there or is something else.
+    case ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, EEXIST, ENOTEMPTY: .precondition(description)
     case EPERM, EACCES: .failed("\(description); the server needs CAP_SYS_ADMIN")
     case ETIMEDOUT, EAGAIN, ENOMEM, EINTR: .unavailable(description)
     default: .failed(description)

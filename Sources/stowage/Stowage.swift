@@ -16,7 +16,7 @@ struct Stowage: AsyncParsableCommand {
         stowage check --data-directory /var/lib/stowage
 
       Talk to a driver:
-        stowage csi --endpoint unix:///run/csi/csi.sock list-volumes
+        stowage csi list-volumes --endpoint unix:///run/csi/csi.sock
       """,
     version: Version.current,
     subcommands: [Serve.self, Check.self, CSICommand.self, CrashPoints.self])

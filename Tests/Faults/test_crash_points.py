@@ -15,13 +15,12 @@ CASES = [(step, "sharing_disk") for step in named_steps()] + [(step, "copying_di
 
 @pytest.mark.parametrize(("step", "root"), CASES, indirect=["root"])
 def test_a_life_survives_deaths_at(step, root, server):
-    """The server dies the first time it comes to the step, then the second and the fourth time after each restart."""
+    """The server dies the first time it comes to the step, and in another life the third time, if that comes."""
     filesystem = FILESYSTEMS.get(step, "ext4")
     with spotless(server):
         server.start(crash_at=f"{step}:1")
         Life(server, "first", filesystem).everything()
         assert server.crashed_at == [step], "no call came to this step"
-        for passes in (2, 4):
-            server.stop()
-            server.start(crash_at=f"{step}:{passes}")
-            Life(server, f"pass-{passes}", filesystem).everything()
+        server.stop()
+        server.start(crash_at=f"{step}:3")
+        Life(server, "second", filesystem).everything()

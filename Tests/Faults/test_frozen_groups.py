@@ -27,7 +27,7 @@ def pair(server):
 def test_the_server_killed_at_each_step_of_a_group_snapshot_leaves_no_file_system_frozen(server, pair):
     life, volumes = pair
     hit = []
-    for number, point in enumerate(named_steps()):
+    for number, point in enumerate(step for step in named_steps() if step.startswith("group.")):
         server.stop()
         server.start(crash_at=point)
         try:

@@ -11,10 +11,10 @@ extension FileBackendSuite {
     private func cost(
       of backend: FileBackend, _ body: () async throws -> Void
     ) async throws -> (syncs: Int, opens: Int, programs: Int) {
-      let before = (backend.costs, HostCounters.programs)
-      try await body()
-      let after = (backend.costs, HostCounters.programs)
-      return (after.0.syncs - before.0.syncs, after.0.opens - before.0.opens, after.1 - before.1)
+      let before = backend.costs
+      let programs = try await HostCounters.counting(body).programs
+      let after = backend.costs
+      return (after.syncs - before.syncs, after.opens - before.opens, programs)
     }
 
     @Test(arguments: FilesystemType.allCases)

@@ -137,9 +137,6 @@ final class Service: Sendable {
     metrics.add("stowage_programs_started_total", .counter, help: "External programs started, such as mkfs and fsck.") {
       [.init(Double(HostCounters.programs))]
     }
-    metrics.add("stowage_fsyncs_total", .counter, help: "Calls of fsync and fdatasync.") {
-      [.init(Double(HostCounters.syncs))]
-    }
     metrics.add(ProcessMetrics())
   }
 }

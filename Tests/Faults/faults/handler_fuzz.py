@@ -31,8 +31,8 @@ class Fuzzer:
     def __init__(self, binary: str, directory: Path, seed: int):
         self.binary, self.directory = binary, directory
         self.allowed, self.outside = directory / "allowed", directory / "outside"
-        self.data, self.socket = directory / "data", directory / "csi.sock"
-        for folder in (self.allowed, self.outside, self.data):
+        self.data, self.runtime, self.socket = directory / "data", directory / "runtime", directory / "csi.sock"
+        for folder in (self.allowed, self.outside, self.data, self.runtime):
             folder.mkdir()
         (self.outside / "canary").write_text("untouched")
         os.symlink(self.outside, self.allowed / "link")
@@ -60,9 +60,19 @@ class Fuzzer:
         self.process = subprocess.Popen(
             [self.binary, "serve", "--config", str(configuration), "--endpoint", f"unix://{self.socket}",
              "--data-directory", str(self.data), "--node-id", "node-1", "--log-format", "json"],
-            stdout=log, stderr=log, env={**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=16:detect_leaks=0"})
+            stdout=log, stderr=log, env={**os.environ, "XDG_RUNTIME_DIR": str(self.runtime),
+                                           "ASAN_OPTIONS": "quarantine_size_mb=16:detect_leaks=0"})
         self.channel = grpc.insecure_channel(f"unix://{self.socket}", options=[("grpc.enable_retries", 0)])
-        grpc.channel_ready_future(self.channel).result(timeout=60)
+        identity = self.csi.grpc.IdentityStub(self.channel)
+        deadline = time.monotonic() + 60
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                if identity.Probe(self.pb.ProbeRequest(), timeout=5, wait_for_ready=True).ready.value:
+                    return
+            except grpc.RpcError:
+                pass
+            time.sleep(0.01)
+        raise RuntimeError(f"the server does not get ready:\n{self.log_tail()}")
 
     def stop(self) -> None:
         self.channel.close()
@@ -207,38 +217,56 @@ class Fuzzer:
                     request.volume_content_source.volume.volume_id = volume
         return request
 
-    def must(self, service: str, method: str, **fields):
+    def must(self, service: str, method: str, tolerated: grpc.StatusCode | None = None, **fields):
         """A valid call that has to succeed, whatever the hostile ones left."""
         request = getattr(self.pb, f"{method}Request")(**fields)
         try:
             return getattr(getattr(self.csi.grpc, f"{service}Stub")(self.channel), method)(request, timeout=CALL_LIMIT)
         except grpc.RpcError as error:
-            self.findings.append(f"clearing up, {method}({fields}) answered {error.code().name}: {error.details()}")
+            if error.code() != tolerated:
+                self.findings.append(f"clearing up, {method}({fields}) answered {error.code().name}: {error.details()}")
             return None
 
     def garden(self, keep: int) -> None:
         """Takes everything down but a few volumes by valid calls, and looks at the server's memory."""
-        points = [point for point in reversed(observe.mounts(self.directory)) if point != str(self.directory)]
-        for point in points:
-            owner = self.pick(self.volumes)
-            if Path(point).name.startswith("s") or Path(point).name == "device":
-                continue
-            self.must("Node", "NodeUnpublishVolume", volume_id=owner, target_path=point)
+        for point in self.mounted():
+            if Path(point).name != "device" and Path(point).parent == self.allowed and not Path(point).name.startswith("s"):
+                self.must("Node", "NodeUnpublishVolume", volume_id=self.pick(self.volumes), target_path=point)
         listed = self.must("Controller", "ListVolumes")
         volumes = [entry.volume.volume_id for entry in listed.entries] if listed else []
-        for volume in volumes:
-            for staging in self.allowed.glob("s?"):
-                self.must("Node", "NodeUnstageVolume", volume_id=volume, staging_target_path=str(staging))
-        for group, members in self.groups:
+        self.unstage(volumes)
+        listed = self.must("Controller", "ListSnapshots")
+        groups: dict[str, list[str]] = {}
+        for entry in listed.entries if listed else []:
+            groups.setdefault(entry.snapshot.group_snapshot_id, []).append(entry.snapshot.snapshot_id)
+        for snapshot in groups.pop("", []):
+            self.must("Controller", "DeleteSnapshot", snapshot_id=snapshot)
+        for group, members in groups.items():
             self.must("GroupController", "DeleteVolumeGroupSnapshot", group_snapshot_id=group, snapshot_ids=members)
-        snapshots = self.must("Controller", "ListSnapshots")
-        for entry in snapshots.entries if snapshots else []:
-            self.must("Controller", "DeleteSnapshot", snapshot_id=entry.snapshot.snapshot_id)
         for volume in volumes[keep:]:
             self.must("Controller", "DeleteVolume", volume_id=volume)
         self.volumes, self.snapshots, self.groups = volumes[:keep], [], []
         self.identifiers[:] = self.volumes
         self.check_memory()
+
+    def mounted(self) -> list[str]:
+        return [point for point in reversed(observe.mounts(self.directory)) if point != str(self.directory)]
+
+    def unstage(self, volumes: list[str]) -> None:
+        """Whichever volume is staged wherever: a call for another path of the same volume is refused until then."""
+        for _ in range(4):
+            for volume in volumes:
+                for staging in sorted({str(Path(point).parent if Path(point).name == "device" else point)
+                                       for point in self.mounted()}):
+                    self.must("Node", "NodeUnstageVolume", tolerated=grpc.StatusCode.FAILED_PRECONDITION,
+                              volume_id=volume, staging_target_path=staging)
+            if not self.mounted():
+                break
+        else:
+            self.findings.append(f"cannot be unstaged: {self.mounted()}")
+        for volume in volumes:
+            self.must("Node", "NodeUnstageVolume", volume_id=volume, staging_target_path=str(self.allowed / "s0"))
+            self.must("Controller", "ControllerUnpublishVolume", volume_id=volume)
 
     def check_memory(self) -> None:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
@@ -249,12 +277,11 @@ class Fuzzer:
         """Nothing outside the data directory and the allowed folder was touched, and nothing stays mounted."""
         if (self.outside / "canary").read_text() != "untouched" or len(list(self.outside.iterdir())) != 1:
             self.findings.append("the folder outside was touched")
-        here = [point for point in observe.mounts(self.directory) if point != str(self.directory)]
-        if here:
-            self.findings.append(f"still mounted: {here}")
+        if self.mounted():
+            self.findings.append(f"still mounted: {self.mounted()}")
         if observe.loop_devices(self.directory):
             self.findings.append(f"still attached: {observe.loop_devices(self.directory)}")
-        known = {"allowed", "outside", "data", "stowage.yaml", "server.log"}
+        known = {"allowed", "outside", "data", "runtime", "stowage.yaml", "server.log"}
         strangers = {path.name for path in self.directory.iterdir()} - known
         if strangers - {"csi.sock"}:
             self.findings.append(f"strange files: {strangers}")

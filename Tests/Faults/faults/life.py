@@ -11,7 +11,7 @@ from faults.server import Server
 
 MIB = 1 << 20
 # The least that the tools of each file system accept.
-LEAST = {"ext4": 16 * MIB, "xfs": 300 * MIB, "btrfs": 128 * MIB}
+LEAST = {"ext4": 16 * MIB, "xfs": 300 * MIB, "btrfs": 256 * MIB}
 
 
 class Life:
