@@ -258,7 +258,7 @@ import Testing
     try await Fixture.with { fixture in
       try HostPath.createDirectory(fixture.target)
       try write("precious", to: fixture.target + "/file")
-      await expect("INTERNAL") { try await fixture.unpublish() }
+      await expect("FAILED_PRECONDITION") { try await fixture.unpublish() }
       #expect(try read(fixture.target + "/file") == "precious")
     }
   }

@@ -17,7 +17,7 @@ extension HostSuite {
       do {
         try await FreezeGuard.freeze([path], executable: Self.tool).thaw()
         return false
-      } catch StorageError.failed(let text) where text.contains("EBUSY") {
+      } catch StorageError.busy {
         return true
       }
     }
