@@ -24,11 +24,17 @@ extension FileBackend {
     begin(catalogue, sharesBlocks: try probeSharing(), lock: lock)
   }
 
+  /// Looks at the directory at most once a second, on a thread of its own: the caller may be the one that serves the
+  /// socket, and a disk may hang.
   package func checkReadiness() async throws {
     guard isPrepared else { throw StorageError.unavailable("the file backend is not prepared yet") }
-    guard try disk.usage(of: layout.volumes) != nil else {
-      throw StorageError.failed("\(layout.volumes) is gone; is the file system mounted?")
+    let now = ContinuousClock.now
+    if let seen = lastSeenWell.withLock({ $0 }), now - seen < .seconds(1) { return }
+    let usage = try await withTimeLimit(.seconds(2), "stat \(layout.volumes)") { [disk, path = layout.volumes] in
+      try disk.usage(of: path)
     }
+    guard usage != nil else { throw StorageError.failed("\(layout.volumes) is gone; is the file system mounted?") }
+    lastSeenWell.withLock { $0 = now }
   }
 
   private func makeRoot() throws {

@@ -14,6 +14,8 @@ package final class FileBackend: Sendable {
   private let state = Mutex(State())
   /// The last look at all volumes; see `recentCondition`.
   let recentConditions = Mutex<RecentConditions?>(nil)
+  /// When the directory was last found to be there; see `checkReadiness`.
+  let lastSeenWell = Mutex<ContinuousClock.Instant?>(nil)
 
   private struct State: Sendable {
     /// Held from `prepare` to the end of the process.

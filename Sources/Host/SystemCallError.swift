@@ -22,8 +22,8 @@ package struct SystemCallError: Error, Hashable, Sendable, CustomStringConvertib
   }
 
   /// The error in the words of storage: no space and no quota are `.exhausted`, missing privileges `.failed` with a
-  /// hint, a dependency that does not answer `.unavailable`, a path that is not what it should be `.precondition`; the rest is
-  /// `.failed`.
+  /// hint, a dependency that does not answer `.unavailable`, a path that is not what it should be `.precondition`; the
+  /// rest is `.failed`.
   package var storageError: StorageError {
     switch errno {
     case ENOSPC, EDQUOT, EMFILE, ENFILE: .exhausted(description)

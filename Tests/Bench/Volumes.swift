@@ -3,6 +3,8 @@ import CSI
 import Glibc
 
 private let volumeSize: Int64 = 16 << 20
+/// Small: ten thousand of them must fit into what the disk may promise.
+private let fillerSize: Int64 = 1 << 20
 
 /// Volumes that are merely present.
 struct Fill: AsyncParsableCommand {
@@ -13,12 +15,11 @@ struct Fill: AsyncParsableCommand {
 
   func run() async throws {
     let socket = try CSISocket(target.endpoint)
-    let samples = try await repeated(.times(count / concurrency), concurrency: concurrency) { task, run in
-      _ = try await socket.call(
-        Methods.createVolume,
-        CreateVolumeRequest(
-          name: "filler-\(task)-\(run)", capacityRange: CapacityRange(requiredBytes: volumeSize),
-          volumeCapabilities: [.ext4]))
+    let (concurrency, count) = (concurrency, count)
+    let samples = try await repeated(.times((count + concurrency - 1) / concurrency), concurrency: concurrency) {
+      task, run in
+      let number = run * concurrency + task
+      if number < count { _ = try await socket.create("filler-\(number)", size: fillerSize) }
     }
     socket.close()
     report(samples.json("create"))

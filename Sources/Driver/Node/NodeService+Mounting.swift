@@ -1,3 +1,4 @@
+import Glibc
 import Host
 import Storage
 
@@ -15,7 +16,11 @@ extension NodeService {
     if mayGrow, !Filesystem.growsOnline(type) { try await Filesystem.growUnmounted(type, device: device) }
     let options = FilesystemMountOptions.options(
       type, flags: mount.flags, readOnly: readOnly, deviceIsReadOnly: try BlockDevice.isReadOnly(device))
-    try Mount.filesystem(device, at: path, type: type.rawValue, options: options)
+    do {
+      try Mount.filesystem(device, at: path, type: type.rawValue, options: options)
+    } catch let error as SystemCallError where error.errno == EINVAL && !mount.flags.isEmpty {
+      throw StorageError.invalid("the kernel refuses the mount, most likely for its flags: \(error)")
+    }
     CrashPoint.stageAfterMount.reached()
     guard mayGrow else { return }
     do {
