@@ -8,7 +8,8 @@ package struct BackendName: Hashable, Sendable, Comparable, CustomStringConverti
   package init(validating name: String) throws {
     let first = name.utf8.first.map { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 } ?? false
     let rest = name.utf8.allSatisfy {
-      UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "-")
+      UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
+        || $0 == UInt8(ascii: "-")
     }
     guard first, rest, name.utf8.count <= 32 else {
       throw StorageError.invalid("backend name must match [a-z][a-z0-9-]{0,31}")

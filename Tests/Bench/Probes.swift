@@ -96,7 +96,9 @@ private func spawn(_ command: [String]) throws -> pid_t {
   var pid: pid_t = 0
   guard let program = command.first else { throw BenchError(description: "no command to start") }
   let error = posix_spawn(&pid, program, nil, nil, &arguments, environ)
-  guard error == 0 else { throw BenchError(description: "cannot start \(command): \(String(cString: strerror(error)))") }
+  guard error == 0 else {
+    throw BenchError(description: "cannot start \(command): \(String(cString: strerror(error)))")
+  }
   return pid
 }
 

@@ -28,7 +28,8 @@ struct Fill: AsyncParsableCommand {
 
 /// Volumes that come and go.
 struct Churn: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "churn", abstract: "Makes and deletes a volume, repeatedly.")
+  static let configuration = CommandConfiguration(
+    commandName: "churn", abstract: "Makes and deletes a volume, repeatedly.")
   @OptionGroup var target: Target
   @Option var seconds = 1.5
   @Option var concurrency = 1

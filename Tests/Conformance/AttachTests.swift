@@ -91,7 +91,9 @@ extension Conformance {
     @Test func `detaching what is unknown or was never attached succeeds`() async throws {
       try await withServer { server in
         let volume = try await server.create(.named("v"))
-        for (id, node) in [(volume.volumeID, "node-1"), (volume.volumeID, "node-2"), ("missing", "node-1"), ("a/b", "")] {
+        for (id, node) in [
+          (volume.volumeID, "node-1"), (volume.volumeID, "node-2"), ("missing", "node-1"), ("a/b", ""),
+        ] {
           try await server.call(
             Methods.controllerUnpublishVolume, ControllerUnpublishVolumeRequest(volumeID: id, nodeID: node))
         }

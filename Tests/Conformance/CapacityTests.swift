@@ -5,7 +5,8 @@ import Testing
 extension Conformance {
   /// Section "GetCapacity".
   @Suite struct Capacity {
-    private func capacity(_ server: Server, _ request: GetCapacityRequest = .init()) async throws -> GetCapacityResponse {
+    private func capacity(_ server: Server, _ request: GetCapacityRequest = .init()) async throws -> GetCapacityResponse
+    {
       try await server.call(Methods.getCapacity, request)
     }
 

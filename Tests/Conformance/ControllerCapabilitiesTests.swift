@@ -52,7 +52,8 @@ extension Conformance {
       }
     }
 
-    @Test func `the node tells staging, statistics, expansion, condition, many writers and mount groups`() async throws {
+    @Test func `the node tells staging, statistics, expansion, condition, many writers and mount groups`() async throws
+    {
       try await withServer { server in
         let told = try await server.nodeCapabilities()
         #expect(told.count == 6)

@@ -72,7 +72,9 @@ extension Conformance {
       }
     }
 
-    @Test func `growth that the directory cannot hold exhausts the resource and a later smaller one works`() async throws {
+    @Test func `growth that the directory cannot hold exhausts the resource and a later smaller one works`()
+      async throws
+    {
       try await withServer(on: .ext4) { server in
         let volume = try await server.create(.named("v"))
         try await server.refuses(

@@ -61,7 +61,8 @@ extension Conformance {
         try await NodeVolume(server, volume).whilePublished { path in
           let usage = try await server.call(
             Methods.nodeGetVolumeStats,
-            NodeGetVolumeStatsRequest(volumeID: volume.volumeID, volumePath: path)).usage
+            NodeGetVolumeStatsRequest(volumeID: volume.volumeID, volumePath: path)
+          ).usage
           let inodes = try #require(usage.first { $0.unit == .inodes })
           #expect(inodes.total <= 128)
         }

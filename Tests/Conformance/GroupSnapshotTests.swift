@@ -111,7 +111,8 @@ extension Conformance {
       }
     }
 
-    @Test func `an unknown group is not found by get and deleted with success, with and without members`() async throws {
+    @Test func `an unknown group is not found by get and deleted with success, with and without members`() async throws
+    {
       try await withServer { server in
         for ids in [[], ["missing"]] {
           try await server.refuses(

@@ -26,8 +26,8 @@ extension Conformance {
     private func lose(_ volume: Volume, of server: Server) throws {
       let file = try #require(
         Files.tree(server.data).first {
-        $0.contains("/\(volume.volumeID)/") && Files.size($0) == volume.capacityBytes
-      })
+          $0.contains("/\(volume.volumeID)/") && Files.size($0) == volume.capacityBytes
+        })
       #expect(unlink(file) == 0)
     }
 

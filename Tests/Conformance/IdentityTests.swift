@@ -84,7 +84,9 @@ extension Conformance {
       }
     }
 
-    @Test(arguments: [["--mode", "both"], ["--driver-name", "-x-"], ["--no-such-flag"], ["--config", "/nonexistent"]])
+    @Test(arguments: [
+      ["--mode", "both"], ["--driver-name", "-x-"], ["--no-such-flag"], ["--config", "/nonexistent"],
+    ])
     func `a wrong configuration ends the process at once with words`(arguments: [String]) async throws {
       let server = try Server(ServerOptions(arguments: arguments), on: .host)
       let (status, output) = try await Program.run(try server.command(), environment: server.environment)
@@ -108,7 +110,8 @@ extension Conformance {
 extension Server {
   func pluginServices() async throws -> Set<PluginCapability.Service.Kind> {
     let answer = try await call(Methods.getPluginCapabilities, GetPluginCapabilitiesRequest())
-    return Set(answer.capabilities.compactMap { if case .service(let service)? = $0.type { service.type } else { nil } })
+    return Set(
+      answer.capabilities.compactMap { if case .service(let service)? = $0.type { service.type } else { nil } })
   }
 
   /// Whether an empty request comes to the handler: it answers, or refuses for another reason than that nobody is there.

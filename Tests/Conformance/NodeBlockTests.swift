@@ -75,7 +75,8 @@ extension Conformance {
         try await node.whilePublished { path in
           let usage = try await server.call(
             Methods.nodeGetVolumeStats,
-            NodeGetVolumeStatsRequest(volumeID: node.volume.volumeID, volumePath: path)).usage
+            NodeGetVolumeStatsRequest(volumeID: node.volume.volumeID, volumePath: path)
+          ).usage
           #expect(usage.map(\.unit) == [.bytes])
           #expect(usage.map(\.total) == [mib(16)])
         }

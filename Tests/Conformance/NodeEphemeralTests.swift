@@ -57,7 +57,8 @@ extension Conformance {
         try await server.call(Methods.nodePublishVolume, request)
         let usage = try await server.call(
           Methods.nodeGetVolumeStats,
-          NodeGetVolumeStatsRequest(volumeID: Self.id, volumePath: request.targetPath)).usage
+          NodeGetVolumeStatsRequest(volumeID: Self.id, volumePath: request.targetPath)
+        ).usage
         #expect(usage.contains { $0.unit == .bytes && $0.total > 0 })
         try await end(server)
       }

@@ -6,7 +6,9 @@ extension Conformance {
   /// Credentials come in and never go out: not to the log, not into an error, not onto the disk.
   @Suite struct Secrets {
     private static let sentinel = "Se5ame-0pen.You_sentinel"
-    private static let secrets: SecretMap = ["user-key_1.a": "Se5ame-0pen.You_sentinel", "unknown": "Se5ame-0pen.You_sentinel"]
+    private static let secrets: SecretMap = [
+      "user-key_1.a": "Se5ame-0pen.You_sentinel", "unknown": "Se5ame-0pen.You_sentinel",
+    ]
 
     /// Sends the sentinel in every field that may hold a credential, in calls that succeed and in calls that fail.
     private func sendEverywhere(_ server: Server) async throws {

@@ -58,6 +58,35 @@ def test_a_second_server_on_the_same_socket_is_refused(server):
     assert os.listdir(server.sockets) == ["csi.sock"]
 
 
+def test_a_second_server_on_the_same_directory_waits_for_the_end_of_the_first(server, stubs, pb):
+    other = os.path.join(server.directory, "other.sock")
+    second = subprocess.Popen(server.command("unix://" + other), stderr=subprocess.DEVNULL)
+    try:
+        wait_until("the second server listens", lambda: os.path.exists(other))
+        with grpc.insecure_channel("unix://" + other) as channel:
+            identity = stubs.grpc.IdentityStub(channel)
+            request = pb.CreateVolumeRequest(name="v", capacity_range=size(pb, 16), volume_capabilities=[block(pb)])
+
+            def is_ready():
+                try:
+                    return identity.Probe(pb.ProbeRequest(), timeout=5, wait_for_ready=True).ready.value
+                except grpc.RpcError as error:
+                    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION, error
+                    return False
+
+            assert not is_ready()
+            with pytest.raises(grpc.RpcError) as failure:
+                stubs.grpc.ControllerStub(channel).CreateVolume(request, timeout=5)
+            assert failure.value.code() == grpc.StatusCode.UNAVAILABLE
+            assert server.terminate() == 0
+            wait_until("the second server takes over", is_ready)
+            volume = stubs.grpc.ControllerStub(channel).CreateVolume(request).volume
+            stubs.grpc.ControllerStub(channel).DeleteVolume(pb.DeleteVolumeRequest(volume_id=volume.volume_id))
+    finally:
+        second.terminate()
+        assert second.wait(PATIENCE) == 0
+
+
 def test_a_stale_socket_of_a_killed_server_is_replaced(server):
     server.kill()
     assert os.path.exists(server.socket)

@@ -32,7 +32,9 @@ extension Server {
   var mounts: [String] { HostState.mounts(below: directory).map(\.mountPoint).filter { $0 != data } }
 
   /// Loop devices over files of volumes.
-  var loopDevices: [String: String] { HostState.loopDevices(below: directory).filter { $0.value != directory + "/disk" } }
+  var loopDevices: [String: String] {
+    HostState.loopDevices(below: directory).filter { $0.value != directory + "/disk" }
+  }
 
   func mounts(at path: String) -> [MountEntry] { HostState.mounts(below: path).filter { $0.mountPoint == path } }
 }

@@ -44,7 +44,9 @@ struct NodeVolume {
   func publish(_ pod: Int = 1, readonly: Bool = false) async throws {
     try await server.call(Methods.nodePublishVolume, publishRequest(pod, readonly: readonly))
   }
-  func unpublish(_ pod: Int = 1) async throws { try await server.call(Methods.nodeUnpublishVolume, unpublishRequest(pod)) }
+  func unpublish(_ pod: Int = 1) async throws {
+    try await server.call(Methods.nodeUnpublishVolume, unpublishRequest(pod))
+  }
   func unstage() async throws { try await server.call(Methods.nodeUnstageVolume, unstageRequest) }
 
   /// Stages, publishes for pod 1, runs `body` with its path, and takes everything back.

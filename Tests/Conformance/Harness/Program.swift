@@ -28,7 +28,9 @@ struct Program: Sendable {
     var result: [String: String] = [:]
     var entry = environ
     while let text = entry.pointee.map({ String(cString: $0) }) {
-      if let split = text.firstIndex(of: "=") { result[String(text[..<split])] = String(text[text.index(after: split)...]) }
+      if let split = text.firstIndex(of: "=") {
+        result[String(text[..<split])] = String(text[text.index(after: split)...])
+      }
       entry += 1
     }
     return result

@@ -113,8 +113,9 @@ final class Server: Sendable {
       guard Files.exists(socket) else { return false }
       // A client of its own for each try: one that was refused once waits a second before it tries again.
       let fresh = try makeClient()
-      let answer = try? await fresh.unary(
-        Methods.probe.path, .message(), .message(), ProbeRequest(), timeout: .seconds(5)) as ProbeResponse
+      let answer =
+        try? await fresh.unary(
+          Methods.probe.path, .message(), .message(), ProbeRequest(), timeout: .seconds(5)) as ProbeResponse
       guard answer?.ready == true else {
         fresh.close()
         return false
@@ -167,10 +168,13 @@ final class Server: Sendable {
   /// Takes away everything, also what a failed scenario left.
   func clean() async {
     try? await kill()
-    for mount in HostState.mounts(below: directory).reversed() {
-      _ = try? await Program.run(["umount", "-l", mount.mountPoint])
+    // The data directory's own mount goes last: without it the kernel no longer tells where loop devices belong.
+    for mountPoint in mounts.reversed() { _ = try? await Program.run(["umount", "-l", mountPoint]) }
+    for device in loopDevices.keys { _ = try? await Program.run(["losetup", "-d", device]) }
+    if filesystem != .host { _ = try? await Program.run(["umount", data]) }
+    for device in HostState.loopDevices(below: directory).keys {
+      _ = try? await Program.run(["losetup", "-d", device])
     }
-    for device in HostState.loopDevices(below: directory).keys { _ = try? await Program.run(["losetup", "-d", device]) }
     _ = try? await Program.run(["rm", "-rf", "--one-file-system", directory])
   }
 }
