@@ -254,6 +254,22 @@ import Testing
     }
   }
 
+  @Test func `what somebody else mounted is never unmounted`() async throws {
+    try await Fixture.with { fixture in
+      try await fixture.create()
+      try await fixture.stage()
+      for path in [fixture.target, fixture.root + "/foreign"] {
+        try HostPath.createDirectory(path)
+        try Mount.filesystem("tmpfs", at: path, type: "tmpfs", options: [])
+        try write("precious", to: path + "/file")
+        await expect("FAILED_PRECONDITION") { try await fixture.unpublish(at: path) }
+        await expect("FAILED_PRECONDITION") { try await fixture.unstage(at: path) }
+        #expect(try read(path + "/file") == "precious")
+        try Mount.unmount(path)
+      }
+    }
+  }
+
   @Test func `a target that holds data is left alone`() async throws {
     try await Fixture.with { fixture in
       try HostPath.createDirectory(fixture.target)

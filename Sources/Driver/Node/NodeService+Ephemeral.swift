@@ -106,9 +106,10 @@ extension NodeService {
     _ volumeID: String, _ backend: EphemeralOwner, _ target: String, _ request: NodeUnpublishVolumeRequest
   ) async throws -> NodeUnpublishVolumeResponse {
     try await gate.run(exclusive: keys(volumeID, backend) + [.path(target)], request: request) {
-      try Mount.unmount(target)
+      let volume = try await (backend as any StorageBackend).volume(named: volumeID)
+      if let volume { try await unmount(target, of: registry.id(volume.id, of: backend)) }
       CrashPoint.unpublishAfterUnmount.reached()
-      if let volume = try await (backend as any StorageBackend).volume(named: volumeID), volume.isEphemeral {
+      if let volume, volume.isEphemeral {
         try await disconnect(registry.id(volume.id, of: backend))
         CrashPoint.unpublishEphemeralDisconnected.reached()
         try await backend.deleteVolume(volume.id, secrets: .none)

@@ -21,7 +21,7 @@ extension NodeService {
 
   /// A block target outlives its read-only loop device, so that a repeat after a crash knows that there may be one.
   private func unpublish(_ id: QualifiedID, _ target: String) async throws {
-    try Mount.unmount(target)
+    try await unmount(target, of: id)
     CrashPoint.unpublishAfterUnmount.reached()
     let isFile = try FileKind.of(target) == .file
     if isFile, let source = try await registry.backend(of: id).connected(id.native) {

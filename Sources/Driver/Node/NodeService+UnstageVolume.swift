@@ -9,10 +9,10 @@ extension NodeService {
     let id = registry.parse(try FieldRules.required(request.volumeID, "volume_id"))
     let path = try pathToLeave(FieldRules.path(request.stagingTargetPath, "staging_target_path"))
     return try await gate.run(exclusive: [.volume(id), .nodeVolume(id), .path(path)], request: request) {
-      try Mount.unmount(path)
+      try await unmount(path, of: id)
       // Only now is the directory the CO's own; before, `device` could have been a user's file on the volume.
       let device = Self.devicePath(staging: path)
-      try Mount.unmount(device)
+      try await unmount(device, of: id)
       try HostPath.removeMountPoint(device)
       CrashPoint.unstageAfterUnmount.reached()
       try await disconnect(id)

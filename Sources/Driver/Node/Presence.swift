@@ -27,6 +27,13 @@ struct Presence: Sendable {
   /// Whether anything, the volume or another, is mounted at `path`.
   func isMountPoint(_ path: String) -> Bool { !table.entries(at: path).isEmpty }
 
+  /// Whether the volume is among what is mounted at `path`, also below something else.
+  func shows(at path: String) throws -> Bool {
+    let stack = table.entries(at: path)
+    if stack.contains(where: mounts.contains) { return true }
+    return try !stack.isEmpty && deviceBinds().contains { $0.path == path }
+  }
+
   /// Bind mounts of the volume's device node, or of a read-only loop device over it.
   func deviceBinds() throws -> [DeviceBind] {
     guard case .block(let device) = source else { return [] }
@@ -67,6 +74,30 @@ struct DeviceBind: Hashable, Sendable {
 extension NodeService {
   /// The file below a staging path that shows a raw block volume.
   static func devicePath(staging: String) -> String { staging + "/device" }
+
+  /// Unmounts everything at `path`, the whole stack, when the volume is in it. Succeeds when nothing is mounted there.
+  /// - Throws: `.precondition` when what is mounted there works and is not the volume: the path may be anybody's.
+  func unmount(_ path: String, of id: QualifiedID) async throws {
+    guard try MountTable.read().entries(at: path).isEmpty == false else { return }
+    let source = try await registry.backend(of: id).connected(id.native)
+    let isOurs = try source.map { try Presence(of: $0).shows(at: path) } ?? false
+    if !isOurs {
+      guard await Self.isBroken(path) else {
+        throw StorageError.precondition("what is mounted at \(path) is not volume \(id)")
+      }
+    }
+    try Mount.unmount(path)
+  }
+
+  /// Whether a mount has lost what it shows (a device, a server) and answers with an error or not at all.
+  private static func isBroken(_ path: String) async -> Bool {
+    do {
+      _ = try await FilesystemUsage.read(path, limit: .seconds(2))
+      return false
+    } catch {
+      return true
+    }
+  }
 
   /// Where the volume shows.
   /// - Throws: `.notFound` for an unknown volume, `.precondition` for one that is not connected here.
