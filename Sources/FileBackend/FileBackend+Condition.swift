@@ -5,7 +5,7 @@ import Storage
 struct RecentConditions: Sendable {
   let taken: ContinuousClock.Instant
   /// Volumes that are not here were healthy.
-  let abnormal: [NativeID: VolumeCondition]
+  var abnormal: [NativeID: VolumeCondition]
 }
 
 /// What the volumes' conditions have in common.

@@ -18,6 +18,8 @@ extension FileBackend {
       release(plan.record.capacity)
       throw error
     }
+    // What was found wrong with a deleted volume of this name is not wrong with this one.
+    recentConditions.withLock { $0?.abnormal[plan.record.id] = nil }
     try catalogue { $0.volumes.insert(plan.record, for: plan.record.id) }
     try noteAllocation(of: plan.record)
     return volume(plan.record)

@@ -254,6 +254,17 @@ import Testing
     }
   }
 
+  @Test func `a volume that is staged for writing cannot be staged read-only elsewhere`() async throws {
+    try await Fixture.with { fixture in
+      try await fixture.create()
+      try await fixture.stage()
+      let elsewhere = fixture.root + "/elsewhere"
+      try HostPath.createDirectory(elsewhere)
+      let reader = Fixture.mount("ext4", .singleNodeReaderOnly)
+      await expect("FAILED_PRECONDITION") { try await fixture.stage("pvc-1", reader, at: elsewhere) }
+    }
+  }
+
   @Test func `what somebody else mounted is never unmounted`() async throws {
     try await Fixture.with { fixture in
       try await fixture.create()

@@ -84,5 +84,17 @@ extension FileBackendSuite {
         await expectError("notFound") { _ = try await backend.condition(of: volume.id) }
       }
     }
+
+    @Test func `a new volume does not inherit the condition of a deleted one of its name`() async throws {
+      try await HostDirectory.use(.ext4, size: .mib(128)) { host in
+        let backend = try await host.prepared()
+        let volume = try await backend.make("v", .mib(8))
+        #expect(unlink("\(host.volumes)/volumes/v/data") == 0)
+        #expect(try await backend.recentCondition(of: volume.id).isAbnormal)
+        try await backend.deleteVolume(volume.id, secrets: .none)
+        _ = try await backend.make("v", .mib(8))
+        #expect(try await backend.recentCondition(of: volume.id) == .healthy)
+      }
+    }
   }
 }

@@ -16,11 +16,7 @@ extension NodeService {
     if mayGrow, !Filesystem.growsOnline(type) { try await Filesystem.growUnmounted(type, device: device) }
     let options = FilesystemMountOptions.options(
       type, flags: mount.flags, readOnly: readOnly, deviceIsReadOnly: try BlockDevice.isReadOnly(device))
-    do {
-      try Mount.filesystem(device, at: path, type: type.rawValue, options: options)
-    } catch let error as SystemCallError where error.errno == EINVAL && !mount.flags.isEmpty {
-      throw StorageError.invalid("the kernel refuses the mount, most likely for its flags: \(error)")
-    }
+    try mountDevice(device, type, at: path, options, hasFlags: !mount.flags.isEmpty)
     CrashPoint.stageAfterMount.reached()
     guard mayGrow else { return }
     do {
@@ -29,6 +25,23 @@ extension NodeService {
     } catch {
       try? Mount.unmount(path)
       throw error
+    }
+  }
+
+  /// - Throws: `.invalid` when the CO's flags are refused, `.precondition` when the file system is mounted elsewhere and
+  ///   cannot be mounted otherwise (read-only beside writable) too, `.busy` while something else holds the device.
+  private func mountDevice(
+    _ device: String, _ type: FilesystemType, at path: String, _ options: [String], hasFlags: Bool
+  ) throws {
+    do {
+      try Mount.filesystem(device, at: path, type: type.rawValue, options: options)
+    } catch let error as SystemCallError where error.errno == EINVAL && hasFlags {
+      throw StorageError.invalid("the kernel refuses the mount, most likely for its flags: \(error)")
+    } catch let error as SystemCallError where error.errno == EBUSY {
+      guard let other = try MountTable.read().entries(ofDevice: device).first else {
+        throw StorageError.busy("\(device) is in use")
+      }
+      throw StorageError.precondition("the volume is mounted at \(other.mountPoint) with other options")
     }
   }
 
