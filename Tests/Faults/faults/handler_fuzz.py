@@ -229,11 +229,9 @@ class Fuzzer:
 
     def garden(self, keep: int) -> None:
         """Takes everything down but a few volumes by valid calls, and looks at the server's memory."""
-        for point in self.mounted():
-            if Path(point).name != "device" and Path(point).parent == self.allowed and not Path(point).name.startswith("s"):
-                self.must("Node", "NodeUnpublishVolume", volume_id=self.pick(self.volumes), target_path=point)
         listed = self.must("Controller", "ListVolumes")
         volumes = [entry.volume.volume_id for entry in listed.entries] if listed else []
+        self.unpublish(volumes)
         self.unstage(volumes)
         listed = self.must("Controller", "ListSnapshots")
         groups: dict[str, list[str]] = {}
@@ -251,6 +249,14 @@ class Fuzzer:
 
     def mounted(self) -> list[str]:
         return [point for point in reversed(observe.mounts(self.directory)) if point != str(self.directory)]
+
+    def unpublish(self, volumes: list[str]) -> None:
+        """Whichever volume is published wherever: a call for a target of another volume is refused."""
+        for volume in volumes:
+            for point in self.mounted():
+                if Path(point).parent == self.allowed and not Path(point).name.startswith("s"):
+                    self.must("Node", "NodeUnpublishVolume", tolerated=grpc.StatusCode.FAILED_PRECONDITION,
+                              volume_id=volume, target_path=point)
 
     def unstage(self, volumes: list[str]) -> None:
         """Whichever volume is staged wherever: a call for another path of the same volume is refused until then."""
