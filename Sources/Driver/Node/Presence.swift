@@ -76,25 +76,27 @@ extension NodeService {
   static func devicePath(staging: String) -> String { staging + "/device" }
 
   /// Unmounts everything at `path`, the whole stack, when the volume is in it. Succeeds when nothing is mounted there.
-  /// - Throws: `.precondition` when what is mounted there works and is not the volume: the path may be anybody's.
+  /// - Throws: `.precondition` when what is mounted there works and is not the volume: the path may be anybody's;
+  ///   `.unavailable` when that cannot be told because it does not answer.
   func unmount(_ path: String, of id: QualifiedID) async throws {
     guard try MountTable.read().entries(at: path).isEmpty == false else { return }
     let source = try await registry.backend(of: id).connected(id.native)
     let isOurs = try source.map { try Presence(of: $0).shows(at: path) } ?? false
     if !isOurs {
-      guard await Self.isBroken(path) else {
+      guard try await Self.isBroken(path) else {
         throw StorageError.precondition("what is mounted at \(path) is not volume \(id)")
       }
     }
     try Mount.unmount(path)
   }
 
-  /// Whether a mount has lost what it shows (a device, a server) and answers with an error or not at all.
-  private static func isBroken(_ path: String) async -> Bool {
+  /// Whether a mount has lost what it shows (a device, a server) and answers with an error.
+  /// - Throws: `.unavailable` when it does not answer at all: it may be somebody's, and only slow.
+  private static func isBroken(_ path: String) async throws -> Bool {
     do {
       _ = try await FilesystemUsage.read(path, limit: .seconds(2))
       return false
-    } catch {
+    } catch is SystemCallError {
       return true
     }
   }
