@@ -51,6 +51,13 @@ package final class ThreadPool: TaskExecutor {
     state.initialize(to: State())
   }
 
+  /// How many threads wait for work at this moment.
+  package var idle: Int {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return state.pointee.idle
+  }
+
   package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     pthread_mutex_lock(mutex)
