@@ -1,9 +1,12 @@
 # Functions that bring a fresh Debian 12 to where the scripts of hack/ can work. Source it; it changes nothing itself.
 
 # What the build links against, and what the driver starts at run time.
-BUILD_PACKAGES="libgrpc-dev libprotobuf-c-dev libblkid-dev uuid-dev libyaml-dev"
+BUILD_PACKAGES="libgrpc-dev libprotobuf-c-dev libblkid-dev uuid-dev libyaml-dev liblvm2-dev libdevmapper-dev libcryptsetup-dev"
 GENERATE_PACKAGES="protobuf-compiler libprotobuf-dev protobuf-c-compiler"
 RUNTIME_PACKAGES="e2fsprogs xfsprogs btrfs-progs util-linux mount"
+# The LVM backend and its tests; a guest kernel where this machine's has no device-mapper.
+LVM_PACKAGES="lvm2 dmsetup thin-provisioning-tools cryptsetup-bin udev"
+GUEST_PACKAGES="user-mode-linux kmod iproute2 procps"
 
 # The Swift test targets that need root: they block threads in the kernel, so they run one test after another.
 SYSTEM_TESTS='^(HostTests|FileBackendTests|DriverTests|Conformance)\.'
@@ -61,6 +64,12 @@ need_python() {
 need_loop() {
   [ -e /dev/loop-control ] || modprobe loop 2>/dev/null || true
   [ -e /dev/loop-control ] || die "the kernel has no loop devices (/dev/loop-control)"
+}
+
+# Whether the kernel here can make thin pools; loads the modules if it has them.
+has_device_mapper() {
+  modprobe -aq dm_mod dm_thin_pool 2>/dev/null || true
+  dmsetup targets 2>/dev/null | grep -q '^thin-pool'
 }
 
 # Milliseconds of a clock.
