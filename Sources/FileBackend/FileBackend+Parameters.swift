@@ -1,3 +1,4 @@
+import Host
 import Storage
 
 /// Whether a volume's space is taken when it is made.

@@ -112,6 +112,7 @@ private struct Reader {
     let type = json["format_type"]?.string.flatMap(FilesystemType.init(rawValue:))
     return switch try string("format") {
     case "unformatted": .unformatted
+    case "encrypting": .encrypting
     case "formatting": .formatting(try value("format_type", type))
     case "formatted": .formatted
     case "copied": .copied(try value("format_type", type))
@@ -135,6 +136,7 @@ extension FormatState {
     let (state, type): (String, FilesystemType?) =
       switch self {
       case .unformatted: ("unformatted", nil)
+      case .encrypting: ("encrypting", nil)
       case .formatting(let type): ("formatting", type)
       case .formatted: ("formatted", nil)
       case .copied(let type): ("copied", type)

@@ -10,6 +10,8 @@ package enum NodeSource: Hashable, Sendable {
 package enum FormatState: Hashable, Sendable {
   /// Nothing was ever made: format when a probe finds the device empty.
   case unformatted
+  /// A LUKS header was begun and never seen to end; the volume was never used: make it again.
+  case encrypting
   /// A mkfs was begun and never seen to end; the volume was never mounted: make it again.
   case formatting(FilesystemType)
   /// Made, mounted perhaps: never format again.
@@ -61,4 +63,40 @@ package protocol NodeBackend: Sendable {
   func setFormatState(_ state: FormatState, for id: NativeID) async throws
   /// Further arguments for mkfs of `type`, from the volume's parameters.
   func formatOptions(for id: NativeID, type: FilesystemType) async throws -> [String]
+
+  /// How the volume's bytes are encrypted on this host before they reach the device; nil: not at all.
+  func encryption(of id: NativeID) async throws -> VolumeEncryption?
+}
+
+extension NodeBackend {
+  package func encryption(of id: NativeID) async throws -> VolumeEncryption? { nil }
+}
+
+/// Encryption that the node does, below the file system and above the volume's device.
+package enum VolumeEncryption: String, Hashable, Sendable, CaseIterable {
+  /// LUKS version 2; the passphrase comes with the node's secrets.
+  case luks2
+}
+
+/// The most I/O that one pod may do on a volume, per second; nil: as much as it can.
+package struct IOLimits: Hashable, Sendable {
+  package var readOperations: Int64?
+  package var writeOperations: Int64?
+  package var readBytes: Int64?
+  package var writeBytes: Int64?
+  package init(
+    readOperations: Int64? = nil, writeOperations: Int64? = nil, readBytes: Int64? = nil, writeBytes: Int64? = nil
+  ) {
+    self.readOperations = readOperations
+    self.writeOperations = writeOperations
+    self.readBytes = readBytes
+    self.writeBytes = writeBytes
+  }
+  package var isEmpty: Bool { self == IOLimits() }
+}
+
+/// A backend whose volumes may have limits, which the node puts on the pods that use them.
+package protocol IOLimitingBackend: NodeBackend {
+  /// nil: none. Cheap: asked at every publish.
+  func ioLimits(of id: NativeID) async throws -> IOLimits?
 }

@@ -101,6 +101,16 @@ package protocol ExpandableBackend: StorageBackend {
   func expand(_ id: NativeID, to range: CapacityRange, secrets: Secrets) async throws -> Expansion
 }
 
+/// MODIFY_VOLUME: some parameters of a volume may change while it lives.
+package protocol ModifiableBackend: StorageBackend {
+  /// Parses mutable parameters (VolumeAttributesClass) and returns them in one canonical spelling.
+  /// - Throws: `.invalid` for an unknown key or a bad value.
+  func canonical(mutableParameters: [String: String]) throws -> [String: String]
+  /// Makes these the volume's mutable parameters; those left out keep their values. All or nothing; repeatable.
+  /// - Throws: `.precondition` when this host cannot honour them.
+  func modify(_ id: NativeID, mutableParameters: [String: String], secrets: Secrets) async throws
+}
+
 /// CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT.
 package protocol GroupSnapshottingBackend: SnapshottingBackend {
   func groupSnapshotID(forName name: String) -> NativeID?

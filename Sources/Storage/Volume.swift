@@ -18,6 +18,8 @@ package struct VolumeSpec: Hashable, Sendable {
   package var capabilities: [VolumeCapability]
   /// As `StorageBackend.canonical(parameters:)` returned them.
   package var parameters: [String: String]
+  /// As `ModifiableBackend.canonical(mutableParameters:)` returned them.
+  package var mutableParameters: [String: String]
   package var source: ContentSource?
   package var topology: TopologyRequirement?
   package var secrets: Secrets
@@ -26,13 +28,14 @@ package struct VolumeSpec: Hashable, Sendable {
 
   package init(
     name: String, capacity: CapacityRange = .unspecified, capabilities: [VolumeCapability],
-    parameters: [String: String] = [:], source: ContentSource? = nil, topology: TopologyRequirement? = nil,
-    secrets: Secrets = .none, isEphemeral: Bool = false
+    parameters: [String: String] = [:], mutableParameters: [String: String] = [:], source: ContentSource? = nil,
+    topology: TopologyRequirement? = nil, secrets: Secrets = .none, isEphemeral: Bool = false
   ) {
     self.name = name
     self.capacity = capacity
     self.capabilities = capabilities
     self.parameters = parameters
+    self.mutableParameters = mutableParameters
     self.source = source
     self.topology = topology
     self.secrets = secrets

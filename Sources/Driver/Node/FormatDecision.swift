@@ -23,6 +23,8 @@ enum FormatDecision: Hashable, Sendable {
     switch (state, content) {
     case (_, .unknown(let why)):
       throw StorageError.precondition("cannot tell what the volume holds, so it is left alone: \(why)")
+    case (.encrypting, _):
+      throw StorageError.precondition("the making of the volume's encryption was interrupted")
     case (.formatting(let begun), .holds(let type)) where type != begun.rawValue && type != wanted?.rawValue:
       throw StorageError.precondition("the volume's mkfs.\(begun.rawValue) was interrupted, yet it holds \(type)")
     case (.formatting(let begun), _):

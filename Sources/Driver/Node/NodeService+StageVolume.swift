@@ -79,7 +79,7 @@ extension NodeService {
   /// From now on the user's bytes may be anything: the volume is never formatted after this.
   private func stageDevice(_ order: StageOrder, _ device: String, _ backend: any Backend) async throws {
     switch try await backend.formatState(order.id.native) {
-    case .unformatted, .formatting, .copied: try await backend.setFormatState(.formatted, for: order.id.native)
+    case .unformatted, .encrypting, .formatting, .copied: try await backend.setFormatState(.formatted, for: order.id.native)
     case .formatted, .unrecorded: break
     }
     let file = Self.devicePath(staging: order.path)

@@ -2,7 +2,7 @@ import Storage
 
 /// The arguments for mkfs that a `mkfsOptions` parameter may carry: a fixed list of flags, so that nothing can name
 /// another device or read a file of this host.
-enum MkfsOptions {
+package enum MkfsOptions {
   private struct Flags {
     let withValue: Set<String>
     let alone: Set<String>
@@ -27,11 +27,11 @@ enum MkfsOptions {
   }
 
   /// The single arguments of `text`.
-  static func split(_ text: String) -> [String] { text.split(separator: " ").map(String.init) }
+  package static func split(_ text: String) -> [String] { text.split(separator: " ").map(String.init) }
 
   /// - Parameter type: what the arguments are for; nil: any file system may understand them.
   /// - Throws: `.invalid` with the offending argument.
-  static func check(_ arguments: [String], for type: FilesystemType?) throws {
+  package static func check(_ arguments: [String], for type: FilesystemType?) throws {
     let types = type.map { [$0] } ?? FilesystemType.allCases
     var refused = ""
     for type in types {

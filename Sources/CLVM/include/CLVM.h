@@ -1,0 +1,3 @@
+#pragma once
+// libdevmapper as it is, and liblvm2cmd loaded when it is first needed.
+#include <libdevmapper.h>
