@@ -8,7 +8,7 @@ struct Bench: AsyncParsableCommand {
     abstract: "Puts load on a CSI socket and prints what it measured.",
     subcommands: [
       BareServer.self, Probes.self, Connections.self, Fill.self, Churn.self, Listing.self, NodeCycle.self, Copies.self,
-      FirstAnswer.self,
+      FirstAnswer.self, LocalVolumes.self,
     ])
 }
 
