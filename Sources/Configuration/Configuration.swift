@@ -82,8 +82,8 @@ package struct Configuration: Hashable, Sendable {
       "cgroupRoot", \.cgroupRoot, environment: "STOWAGE_CGROUP_ROOT", "where the control groups of pods are",
       parse: Parse.absolutePath),
     .value(
-      "references", \.references, environment: "STOWAGE_REFERENCES", "what the cluster knows, for the metric of orphans",
-      parse: Parse.absolutePath),
+      "references", \.references, environment: "STOWAGE_REFERENCES",
+      "what the cluster knows, for the metric of orphans", parse: Parse.absolutePath),
     .value(
       "threads", \.threads, environment: "STOWAGE_THREADS", "threads for calls that block",
       parse: Parse.integer(1...256)),

@@ -21,7 +21,8 @@ package struct PodUID: Hashable, Sendable, CustomStringConvertible {
   package init?(targetPath: String) {
     let parts = Array(targetPath.split(separator: "/"))
     func matches(_ pattern: [String?]) -> Bool {
-      parts.count > pattern.count && zip(parts.suffix(pattern.count), pattern).allSatisfy { $1 == nil || $0 == $1! }
+      parts.count > pattern.count
+        && zip(parts.suffix(pattern.count), pattern).allSatisfy { part, wanted in wanted.map { $0 == part } ?? true }
     }
     if matches(["pods", nil, "volumes", "kubernetes.io~csi", nil, "mount"]) {
       self.init(parsing: parts[parts.count - 5])

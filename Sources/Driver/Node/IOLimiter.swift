@@ -38,7 +38,7 @@ struct IOLimiter: Sendable {
     else { return }
     do {
       try group.setIOLimits(IOLimits(), on: device)
-    } catch where !HostPath.exists(group.path) {
+    } catch  where !HostPath.exists(group.path) {
       // The pod went in between.
     }
   }
@@ -49,8 +49,8 @@ struct IOLimiter: Sendable {
     }
     guard ControlGroup.isVersion2(configuration.cgroupRoot) else {
       throw StorageError.precondition(
-        "the volume has I/O limits, and \(configuration.cgroupRoot) is not cgroup version 2: this host runs version 1, or "
-          + "cgroupRoot is wrong")
+        "the volume has I/O limits, and \(configuration.cgroupRoot) is not cgroup version 2: this host runs version 1, "
+          + "or cgroupRoot is wrong")
     }
     guard let group = try ControlGroup.of(pod: pod, below: configuration.cgroupRoot) else {
       throw StorageError.precondition(

@@ -57,6 +57,11 @@ final class Service: Sendable {
     server = Server(routes: driver.routes(observer: calls), pool: pool, options: options)
     metrics.add(calls)
     BackendMetrics(backends: backends, pool: pool).add(to: metrics)
+    if let references = settings.references {
+      OrphanMetrics(
+        backends: backends, pool: pool, driver: settings.driverName, references: references, logger: logger
+      ).add(to: metrics)
+    }
     addProcessMetrics()
   }
 
