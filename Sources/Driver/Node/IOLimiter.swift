@@ -23,12 +23,22 @@ struct IOLimiter: Sendable {
     try group.setIOLimits(limits, on: device)
   }
 
-  /// The device that I/O at `target` goes to first; nil where nothing is mounted, or no device's file system.
+  /// The device that I/O at `target` goes to first; nil where nothing is mounted, or no device's file system. The mount
+  /// table tells: whatever is mounted there may not answer any more.
   static func device(at target: String) throws -> DeviceNumber? {
-    guard let entry = try MountTable.read().entries(at: target).last else { return nil }
-    if let number = try? DeviceNumber.of(device: target) { return number }
-    // btrfs has a number of its own that no limit can name.
-    return entry.device.major != 0 ? entry.device : try? DeviceNumber.of(device: entry.source)
+    for entry in try MountTable.read().entries(at: target).reversed() {
+      if let number = device(ofNode: entry.root) { return number }
+      if entry.device.major != 0 { return entry.device }
+      // btrfs has a number of its own that no limit can name.
+      if entry.source.hasPrefix("/dev/"), let number = try? DeviceNumber.of(device: entry.source) { return number }
+    }
+    return nil
+  }
+
+  /// A mount of a device's node shows the node's name in /dev as its root.
+  private static func device(ofNode root: String) -> DeviceNumber? {
+    guard let name = root.split(separator: "/").last else { return nil }
+    return ["/dev" + root, "/dev/\(name)"].lazy.compactMap { try? DeviceNumber.of(device: $0) }.first
   }
 
   /// Takes away the limits for `device`; there is nothing to do for a pod that is gone, nor on hosts without groups.
