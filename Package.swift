@@ -49,7 +49,7 @@ let package = Package(
     module("Telemetry", [logging]),
     module("Driver", ["CSI", "GRPC", "Storage", "Host", "Telemetry", logging]),
     module("Configuration", ["CYAML", "Storage"]),
-    module("CSIClient", ["CSI", "GRPC", "Storage", "Configuration", argumentParser]),
+    module("CSIClient", ["CSI", "GRPC", "Storage", "Host", "Configuration", argumentParser]),
     .executableTarget(
       name: "stowage",
       dependencies: [

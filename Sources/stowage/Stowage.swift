@@ -19,7 +19,7 @@ struct Stowage: AsyncParsableCommand {
         stowage csi list-volumes --endpoint unix:///run/csi/csi.sock
       """,
     version: Version.current,
-    subcommands: [Serve.self, Check.self, CSICommand.self, CrashPoints.self])
+    subcommands: [Serve.self, Check.self, CSICommand.self, GCCommand.self, CrashPoints.self])
 
   static func main() async {
     let arguments = Array(CommandLine.arguments.dropFirst())

@@ -289,7 +289,7 @@ import Testing
         #expect(controller.contains(.createDeleteVolume) && controller.contains(.singleNodeMultiWriter))
         #expect(controller.contains(.getVolumeHealth) == flag)
         #expect(controller.contains(.listVolumeHealth) == flag)
-        #expect(!controller.contains(.modifyVolume))
+        #expect(controller.contains(.modifyVolume))
         #expect(fixture.node.abilities.contains(.getStorageHealth) == flag)
         let probe = try await fixture.identity.probe(.init())
         #expect(probe.ready == true)

@@ -15,7 +15,8 @@ struct PublishOrder: Sendable {
   let secrets: Secrets
 
   /// The volume belongs to one pod and is made here (CSI inline ephemeral volumes of Kubernetes).
-  var isEphemeral: Bool { volumeContext["csi.storage.k8s.io/ephemeral"] == "true" }
+  var isEphemeral: Bool { volumeContext[Self.ephemeralKey] == "true" }
+  static let ephemeralKey = "csi.storage.k8s.io/ephemeral"
 
   init(validating request: NodePublishVolumeRequest, _ configuration: DriverConfiguration) throws {
     volumeID = try FieldRules.required(request.volumeID, "volume_id")

@@ -67,6 +67,8 @@ extension BackendRegistry {
     wire.capacityBytes = volume.capacity.bytes
     wire.volumeID = text(volume.id, of: backend)
     wire.volumeContext = volume.context
+    // Never created by the CO, but listed: whoever compares the list with what a cluster knows must see the difference.
+    if volume.isEphemeral { wire.volumeContext[PublishOrder.ephemeralKey] = "true" }
     wire.contentSource = volume.source.map { self.wire($0, of: backend) }
     wire.accessibleTopology = volume.topology.map(\.wire)
     return wire

@@ -44,7 +44,9 @@ final class Service: Sendable {
           driverName: settings.driverName, version: Version.current, nodeID: node,
           mode: DriverMode(rawValue: settings.mode.rawValue) ?? .all,
           maxVolumesPerNode: Int64(settings.maxVolumesPerNode), allowedPathPrefixes: settings.allowedPaths,
-          advertises113: settings.advertise113, ephemeralLimit: settings.ephemeralLimit),
+          advertises113: settings.advertise113, ephemeralLimit: settings.ephemeralLimit,
+          expansion: ExpansionPlace(rawValue: settings.expansion.rawValue) ?? .controller,
+          cgroupRoot: settings.cgroupRoot),
         backends: backends, logger: Logger(label: "driver"))
     } catch let error as StorageError {
       throw ConfigurationError("\(error)")
@@ -55,6 +57,11 @@ final class Service: Sendable {
     server = Server(routes: driver.routes(observer: calls), pool: pool, options: options)
     metrics.add(calls)
     BackendMetrics(backends: backends, pool: pool).add(to: metrics)
+    if let references = settings.references {
+      OrphanMetrics(
+        backends: backends, pool: pool, driver: settings.driverName, references: references, logger: logger
+      ).add(to: metrics)
+    }
     addProcessMetrics()
   }
 
