@@ -25,10 +25,13 @@ package struct DriverConfiguration: Hashable, Sendable {
   package var advertises113: Bool
   /// The largest inline ephemeral volume that a pod may ask for.
   package var ephemeralLimit: ByteCount
+  /// This program's own file, started again for work on encrypted volumes.
+  package var executable: String
 
   package init(
     driverName: String, version: String, nodeID: NodeID, mode: DriverMode = .all, maxVolumesPerNode: Int64 = 0,
-    allowedPathPrefixes: [String] = [], advertises113: Bool = false, ephemeralLimit: ByteCount = .gib(100)
+    allowedPathPrefixes: [String] = [], advertises113: Bool = false, ephemeralLimit: ByteCount = .gib(100),
+    executable: String = "/proc/self/exe"
   ) {
     self.driverName = driverName
     self.version = version
@@ -38,6 +41,7 @@ package struct DriverConfiguration: Hashable, Sendable {
     self.allowedPathPrefixes = allowedPathPrefixes
     self.advertises113 = advertises113
     self.ephemeralLimit = ephemeralLimit
+    self.executable = executable
   }
 
   /// - Throws: `StorageError.invalid` when the CO would refuse this driver.

@@ -26,6 +26,8 @@ struct Stowage: AsyncParsableCommand {
     // The process that holds file systems frozen (see Host.FreezeGuard): nothing may come before it that could touch
     // a frozen file system.
     if arguments.first == "freeze-guard" { Glibc.exit(FreezeGuard.runGuard(Array(arguments.dropFirst()))) }
+    // The process that works on one encrypted device (see Host.Encryption).
+    if arguments.first == "luks" { Glibc.exit(Encryption.runWorker(Array(arguments.dropFirst()))) }
     do {
       var command = try parseAsRoot(arguments)
       if var command = command as? any AsyncParsableCommand {
