@@ -49,8 +49,9 @@ struct EncryptionWork {
         device, CRYPT_ANY_SLOT, nil, 0, passphrase.baseAddress, passphrase.count)
       try check(slot, "the passphrase cannot be stored")
       CrashPoint.luksFormatted.reached()
-      let result = library.activate_by_volume_key(device, request.name, nil, 0, ccs_activate_allow_discards)
-      try check(result, "cannot open")
+      try check(
+        activating { library.activate_by_volume_key(device, request.name, nil, 0, ccs_activate_allow_discards) },
+        "cannot open")
       CrashPoint.luksOpened.reached()
       // What the device held, zeros mostly, reads as noise through encryption: nobody could tell that it is empty.
       let opened = try openedDevice()
@@ -121,9 +122,21 @@ struct EncryptionWork {
 
   private func activate(_ device: OpaquePointer?, _ name: String?) throws {
     let flags = ccs_activate_allow_discards | (request.isReadOnly ? ccs_activate_read_only : 0)
-    let slot = library.activate_by_passphrase(
-      device, name, CRYPT_ANY_SLOT, passphrase.baseAddress, passphrase.count, name == nil ? 0 : flags)
+    let slot = activating {
+      library.activate_by_passphrase(
+        device, name, CRYPT_ANY_SLOT, passphrase.baseAddress, passphrase.count, name == nil ? 0 : flags)
+    }
     try check(slot, "cannot open")
+  }
+
+  /// A mapping that never got its table, as a death in the middle of `body` leaves it, shows in no list of devices: it
+  /// is met here. One that is in use is never removed.
+  private func activating(_ body: () -> Int32) -> Int32 {
+    let result = body()
+    var library = library
+    guard result == -EEXIST, ccs_remove_mapping(&library, request.name) == 0 else { return result }
+    complaints.last = ""
+    return body()
   }
 
   private func openedDevice() throws -> MappedDevice {

@@ -69,12 +69,14 @@ import Testing
     let open = EncryptionRequest(verb: .open, device: "/dev/x", name: "stowage-1")
     let close = EncryptionRequest(verb: .close, device: "/dev/x", name: "stowage-1")
     #expect(failure.storageError(open) == .unauthenticated("the passphrase does not open /dev/x"))
+    let opening = "luks open of /dev/x: why"
+    let closing = "luks close of /dev/x: why"
     for (number, request, wanted) in [
-      (EBUSY, close, "busy"), (ENOENT, open, "dataLoss"), (EINVAL, open, "precondition"), (EINVAL, close, "failed"),
-      (ENOMEM, open, "unavailable"), (ENOSYS, open, "failed"),
-    ] {
-      let error = EncryptionFailure(errno: number, "why").storageError(request)
-      #expect(String(reflecting: error).contains(".\(wanted)("))
+      (EBUSY, close, .busy(closing)), (EINVAL, close, .failed(closing)), (ENOMEM, open, .unavailable(opening)),
+      (ENOSYS, open, .failed(opening)), (ENOENT, open, .dataLoss("the LUKS header of /dev/x has no usable key: why")),
+      (EINVAL, open, .precondition("/dev/x cannot be opened as LUKS2: why")),
+    ] as [(Int32, EncryptionRequest, StorageError)] {
+      #expect(EncryptionFailure(errno: number, "why").storageError(request) == wanted)
     }
   }
 }
