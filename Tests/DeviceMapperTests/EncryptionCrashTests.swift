@@ -62,6 +62,9 @@ import Testing
       _ = try await first.node.connect(
         id, NodeConnection(secrets: Secrets(["passphrase": EncryptedHost.passphrase])))
       let second = try await first.successor()
+      await expectStatus("UNAUTHENTICATED") { try await second.stage(passphrase: "guessed") }
+      _ = try await second.node.connect(
+        id, NodeConnection(secrets: Secrets(["passphrase": EncryptedHost.passphrase])))
       try await second.stage()
       #expect(try second.opened().count == 1)
       try await second.publish()

@@ -19,7 +19,7 @@ import Testing
       await expectStatus("UNAUTHENTICATED") { try await server.stage(Self.sentinel + "x", at: "staging-2") }
       try await server.unstage()
       await expectStatus("UNAUTHENTICATED") { try await server.stage(Self.sentinel + "x") }
-      let (seen, luks) = await watch.end()
+      let (seen, luks) = try await watch.end()
       #expect(seen.isEmpty, "\(seen)")
       #expect(luks > 0, "the processes that do the work were looked at")
       #expect(server.log.contains("NodeStageVolume"))
@@ -50,32 +50,41 @@ import Testing
   }
 }
 
-/// Looks at the command lines and environments of all processes until it is told to end.
+/// Looks at the command lines and environments of all processes until it is told to end, on a thread of its own.
 private final class Watch: Sendable {
-  private let seen = Mutex<(hits: Set<String>, luks: Int)>(([], 0))
-  private let isOver = Mutex(false)
-  private let task: Mutex<Task<Void, Never>?> = Mutex(nil)
+  private struct State {
+    var hits: Set<String> = []
+    var luks = 0
+    var isWanted = true
+    var isOver = false
+  }
+  private let state = Mutex(State())
 
   init(for text: String) {
-    let task = Task.detached { [self] in
-      while !isOver.withLock({ $0 }) {
-        for name in (try? Directory.names(in: "/proc")) ?? [] where Int(name) != nil {
-          for file in ["cmdline", "environ"] {
-            guard let content = try? load("/proc/\(name)/\(file)") else { continue }
-            if content.contains(text) { _ = seen.withLock { $0.hits.insert("\(file): \(content)") } }
-            if content.contains("\0luks\0") { seen.withLock { $0.luks += 1 } }
-          }
-        }
+    let started = Thread.start(name: "watch") { [self] in
+      while state.withLock({ $0.isWanted }) {
+        look(for: text)
         usleep(20_000)
       }
+      state.withLock { $0.isOver = true }
     }
-    self.task.withLock { $0 = task }
+    if !started { Issue.record("no thread") }
   }
 
-  func end() async -> (hits: Set<String>, luks: Int) {
-    isOver.withLock { $0 = true }
-    await task.withLock { $0 }?.value
-    return seen.withLock { $0 }
+  private func look(for text: String) {
+    for name in (try? Directory.names(in: "/proc")) ?? [] where Int(name) != nil {
+      for file in ["cmdline", "environ"] {
+        guard let content = try? load("/proc/\(name)/\(file)") else { continue }
+        if content.contains(text) { _ = state.withLock { $0.hits.insert("\(file): \(content)") } }
+        if content.contains("\0luks\0") { state.withLock { $0.luks += 1 } }
+      }
+    }
+  }
+
+  func end() async throws -> (hits: Set<String>, luks: Int) {
+    state.withLock { $0.isWanted = false }
+    while !state.withLock({ $0.isOver }) { try await Task.sleep(for: .milliseconds(20)) }
+    return state.withLock { ($0.hits, $0.luks) }
   }
 }
 

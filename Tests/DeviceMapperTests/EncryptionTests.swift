@@ -21,7 +21,7 @@ import Testing
       let stats = try await host.node.nodeGetVolumeStats(
         NodeGetVolumeStatsRequest(volumeID: "pvc-1", volumePath: host.target))
       #expect(stats.usage.map(\.unit) == [.bytes, .inodes])
-      #expect(stats.usage[0].total < 320 << 20 && stats.usage[0].total > 200 << 20)
+      #expect(stats.usage[0].total <= 320 << 20 && stats.usage[0].total > 200 << 20)
       for _ in 0..<2 { try await host.unpublish() }
       for _ in 0..<2 { try await host.unstage() }
       try host.expectClean()

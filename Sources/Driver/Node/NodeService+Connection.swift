@@ -67,6 +67,8 @@ extension NodeService {
       guard try readOnly || !BlockDevice.isReadOnly(opened.path) else {
         throw StorageError.precondition("volume \(id) is open read-only")
       }
+      // Left open by a server that died, and shown to nobody yet: whoever asks now must know the passphrase.
+      if try Presence(of: .block(device: opened.path)).isUnused { try await encryption.test(device, passphrase) }
       return opened.path
     }
     let name = EncryptedName.of(id)
