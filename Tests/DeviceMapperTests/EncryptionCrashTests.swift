@@ -60,11 +60,11 @@ import Testing
       // Killed after it opened the device, before it recorded anything more.
       let id = first.driver.registry.parse("pvc-1")
       _ = try await first.node.connect(
-        id, NodeConnection(secrets: Secrets(["passphrase": EncryptedHost.passphrase])))
+        id, NodeConnection(secrets: Secrets(["passphrase": EncryptedHost.passphrase])), isRepeat: { _ in false })
       let second = try await first.successor()
       await expectStatus("UNAUTHENTICATED") { try await second.stage(passphrase: "guessed") }
       _ = try await second.node.connect(
-        id, NodeConnection(secrets: Secrets(["passphrase": EncryptedHost.passphrase])))
+        id, NodeConnection(secrets: Secrets(["passphrase": EncryptedHost.passphrase])), isRepeat: { _ in false })
       try await second.stage()
       #expect(try second.opened().count == 1)
       try await second.publish()

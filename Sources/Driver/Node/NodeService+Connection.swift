@@ -39,8 +39,12 @@ extension NodeService {
 
   /// Makes the volume present on this host; the same source on a repeat. What fails may leave its own device connected:
   /// `disconnect` takes it away.
+  /// - Parameter isRepeat: whether the call has been answered before, as far as where the volume shows tells; the
+  ///   passphrase is not tried again then.
   /// - Throws: `.invalid` without a passphrase for an encrypted volume, `.unauthenticated` for a wrong one.
-  func connect(_ id: QualifiedID, _ connection: NodeConnection) async throws -> NodeSource {
+  func connect(
+    _ id: QualifiedID, _ connection: NodeConnection, isRepeat: (Presence) throws -> Bool
+  ) async throws -> NodeSource {
     let backend = registry.backend(of: id)
     guard try await backend.encryption(of: id.native) != nil else {
       return try await backend.connect(id.native, connection)
@@ -54,12 +58,13 @@ extension NodeService {
       throw StorageError.failed("volume \(id) is encrypted and not a device")
     }
     let readOnly = try connection.readOnly || BlockDevice.isReadOnly(device)
-    return .block(device: try await open(id, device, passphrase, readOnly: readOnly, backend))
+    return .block(device: try await open(id, device, passphrase, readOnly: readOnly, backend, isRepeat))
   }
 
   /// - Returns: the device on top.
   private func open(
-    _ id: QualifiedID, _ device: String, _ passphrase: Passphrase, readOnly: Bool, _ backend: any Backend
+    _ id: QualifiedID, _ device: String, _ passphrase: Passphrase, readOnly: Bool, _ backend: any Backend,
+    _ isRepeat: (Presence) throws -> Bool
   ) async throws -> String {
     let state = try await backend.formatState(id.native)
     // Open before its record is clean: a death in the middle of making it.
@@ -67,8 +72,8 @@ extension NodeService {
       guard try readOnly || !BlockDevice.isReadOnly(opened.path) else {
         throw StorageError.precondition("volume \(id) is open read-only")
       }
-      // Left open by a server that died, and shown to nobody yet: whoever asks now must know the passphrase.
-      if try Presence(of: .block(device: opened.path)).isUnused { try await encryption.test(device, passphrase) }
+      // Open for another place, or left so by a server that died: whoever asks must know the passphrase all the same.
+      if try !isRepeat(Presence(of: .block(device: opened.path))) { try await encryption.test(device, passphrase) }
       return opened.path
     }
     let name = EncryptedName.of(id)

@@ -73,7 +73,9 @@ extension NodeService {
   private func mountEphemeral(_ volume: Volume, _ order: PublishOrder, _ backend: EphemeralOwner) async throws {
     let id = registry.id(volume.id, of: backend)
     // Written once, by mkfs: the volume itself is always writable, its target perhaps not.
-    let source = try await connect(id, NodeConnection(secrets: order.secrets))
+    let source = try await connect(id, NodeConnection(secrets: order.secrets)) {
+      $0.mount(at: order.target) != nil
+    }
     let presence = try Presence(of: source)
     let existing = presence.mounts.map {
       Publication(target: $0.mountPoint, type: .mount, isReadOnly: $0.options.contains("ro"), filesystem: $0.type)

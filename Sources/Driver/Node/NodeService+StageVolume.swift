@@ -12,7 +12,7 @@ extension NodeService {
     ) {
       let backend = registry.backend(of: order.id)
       do {
-        let source = try await connect(order.id, order.connection)
+        let source = try await connect(order.id, order.connection) { try isStaged(order, $0) }
         CrashPoint.stageConnected.reached()
         let presence = try Presence(of: source)
         if try !isStaged(order, presence) {

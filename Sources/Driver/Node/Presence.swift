@@ -34,11 +34,6 @@ struct Presence: Sendable {
     return try !stack.isEmpty && deviceBinds().contains { $0.path == path }
   }
 
-  /// Whether the volume shows nowhere.
-  var isUnused: Bool {
-    get throws { try mounts.isEmpty && deviceBinds().isEmpty }
-  }
-
   /// Bind mounts of the volume's device node, or of a read-only loop device over it.
   func deviceBinds() throws -> [DeviceBind] {
     guard case .block(let device) = source else { return [] }
