@@ -37,13 +37,14 @@ let package = Package(
     .target(name: "CCSI", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CLinux", linkerSettings: [.linkedLibrary("blkid"), .linkedLibrary("uuid")]),
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
+    .target(name: "CCryptsetup"),  // loads its library itself
     .target(name: "CLVM", linkerSettings: [.linkedLibrary("devmapper")]),
 
     module("GRPC", ["CGRPC"]),
     module("JSONText"),
     module("CSI", ["CCSI", "JSONText"]),
     module("Storage"),
-    module("Host", ["CLinux", "Storage", subprocess, systemPackage]),
+    module("Host", ["CLinux", "CCryptsetup", "Storage", subprocess, systemPackage]),
     module("FileBackend", ["Storage", "Host"]),
     module("LVMBackend", ["Storage", "Host", "JSONText", "CLVM", logging]),
     module("Telemetry", [logging]),
@@ -83,6 +84,9 @@ let package = Package(
     tests("ConfigurationTests", ["Configuration", "Storage"]),
     tests("TelemetryTests", ["Telemetry", logging]),
     tests("CSIClientTests", ["CSIClient", "CSI", "GRPC", "Host", "Configuration", argumentParser]),
+    tests(
+      "DeviceMapperTests",
+      ["stowage", "LVMBackend", "FileBackend", "Driver", "CSI", "GRPC", "Storage", "Host", "BackendContract", logging]),
     tests("Conformance", ["stowage", "CSI", "GRPC", "Host"]),
   ]
 )

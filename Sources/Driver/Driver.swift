@@ -51,7 +51,7 @@ package final class Driver: Sendable {
       while true {
         let volumes = try await backend.volumes(after: last, limit: 1024)
         for volume in volumes {
-          guard let source = try? await backend.connected(volume.id) else { continue }
+          guard let source = try? await registry.source(of: registry.id(volume.id, of: backend)) else { continue }
           let places = try Presence(of: source).mounts.map(\.mountPoint)
           if !places.isEmpty { FreezeGuard.thawAll(places) }
         }

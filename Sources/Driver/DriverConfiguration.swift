@@ -36,11 +36,14 @@ package struct DriverConfiguration: Hashable, Sendable {
   package var expansion: ExpansionPlace
   /// Where the control groups of pods are: a directory of cgroup version 2 in which `kubepods` lies, or further up.
   package var cgroupRoot: String
+  /// This program's own file, started again for work on encrypted volumes.
+  package var executable: String
 
   package init(
     driverName: String, version: String, nodeID: NodeID, mode: DriverMode = .all, maxVolumesPerNode: Int64 = 0,
     allowedPathPrefixes: [String] = [], advertises113: Bool = false, ephemeralLimit: ByteCount = .gib(100),
-    expansion: ExpansionPlace = .controller, cgroupRoot: String = "/sys/fs/cgroup"
+    expansion: ExpansionPlace = .controller, cgroupRoot: String = "/sys/fs/cgroup",
+    executable: String = "/proc/self/exe"
   ) {
     self.driverName = driverName
     self.version = version
@@ -52,6 +55,7 @@ package struct DriverConfiguration: Hashable, Sendable {
     self.ephemeralLimit = ephemeralLimit
     self.expansion = expansion
     self.cgroupRoot = cgroupRoot
+    self.executable = executable
   }
 
   /// - Throws: `StorageError.invalid` when the CO would refuse this driver.

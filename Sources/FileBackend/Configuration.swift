@@ -1,3 +1,4 @@
+import Host
 import Storage
 
 extension FileBackend {
@@ -56,8 +57,8 @@ extension FileBackend {
   static let sizeUnit: Int64 = 4096
 
   /// The least size that `content` works in: what mkfs.xfs accepts, and the least that btrfs can be resized to, for a
-  /// smaller one could be restored into a bigger volume but never grow there.
-  func minimumSize(for content: VolumeContent) -> ByteCount {
+  /// smaller one could be restored into a bigger volume but never grow there. Encryption takes its header besides.
+  func minimumSize(for content: VolumeContent, _ parameters: [String: String]) -> ByteCount {
     let needed: ByteCount =
       switch content {
       case .block: .zero
@@ -65,6 +66,7 @@ extension FileBackend {
       case .filesystem(.xfs): .mib(300)
       case .filesystem(.btrfs): .mib(256)
       }
-    return max(needed, configuration.minimumSize)
+    let header = VolumeEncryption(canonical: parameters) == nil ? .zero : Encryption.headerSize
+    return max(needed, configuration.minimumSize) + header
   }
 }

@@ -11,7 +11,8 @@ extension FileBackend {
     return Capacity(
       available: usable, maximumVolume: min(usable, configuration.maximumSize),
       minimumVolume: query.capabilities.map { capability in
-        minimumSize(for: capability.mount.map { .filesystem($0.filesystem ?? defaultFilesystem) } ?? .block)
+        minimumSize(
+          for: capability.mount.map { .filesystem($0.filesystem ?? defaultFilesystem) } ?? .block, query.parameters)
       }.max() ?? configuration.minimumSize)
   }
 

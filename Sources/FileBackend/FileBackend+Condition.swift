@@ -11,19 +11,18 @@ struct RecentConditions: Sendable {
 /// What the volumes' conditions have in common.
 private struct HostView: Sendable {
   let space: Disk.Space
-  /// Errors that the ext4 file systems on loop devices have met since they were made, where there were any.
-  let errors: [LoopDevice: Int]
+  /// Errors that the ext4 file systems on devices have met since they were made, where there were any; by path.
+  let errors: [String: Int]
 
   init(_ disk: Disk, root: String) throws {
     space = try disk.space(at: root)
     // The directory exists only while the kernel has ext4.
     let mounted = (try? Directory.names(in: "/sys/fs/ext4")) ?? []
-    var errors: [LoopDevice: Int] = [:]
+    var errors: [String: Int] = [:]
     for name in mounted {
-      guard let device = LoopDevice(path: "/dev/\(name)"),
-        let count = FileContents.line("/sys/fs/ext4/\(name)/errors_count").flatMap({ Int($0) }), count > 0
+      guard let count = FileContents.line("/sys/fs/ext4/\(name)/errors_count").flatMap({ Int($0) }), count > 0
       else { continue }
-      errors[device] = count
+      errors["/dev/\(name)"] = count
     }
     self.errors = errors
   }
@@ -110,9 +109,10 @@ extension FileBackend: HealthReportingBackend {
     return nil
   }
 
-  private func deviceProblem(_ record: VolumeRecord, _ errors: [LoopDevice: Int]) throws -> VolumeCondition.Problem? {
+  private func deviceProblem(_ record: VolumeRecord, _ errors: [String: Int]) throws -> VolumeCondition.Problem? {
     guard !errors.isEmpty else { return nil }
-    let own = try LoopDevice.attached(to: layout.data(ofVolume: record.id)).compactMap { errors[$0] }.reduce(0, +)
+    let devices = try LoopDevice.attached(to: layout.data(ofVolume: record.id))
+    let own = try devices.compactMap { errors[try BlockDevice.top(of: $0.path)] }.reduce(0, +)
     guard own > 0 else { return nil }
     return .init(.degraded, reason: "FilesystemErrors", message: "the file system has met \(own) errors")
   }

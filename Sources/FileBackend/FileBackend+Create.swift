@@ -49,6 +49,12 @@ extension FileBackend {
       case .volume(let record): record.content
       }
     }
+    var encryption: VolumeEncryption? {
+      switch self {
+      case .snapshot(let record): record.encryption
+      case .volume(let record): VolumeEncryption(canonical: record.parameters)
+      }
+    }
     var format: FormatState {
       switch self {
       case .snapshot(let record): record.format
@@ -68,10 +74,15 @@ extension FileBackend {
       try MkfsOptions.check(MkfsOptions.split(options), for: type)
     }
     let size = try spec.capacity.size(
-      fallback: origin?.size ?? configuration.defaultSize, unit: Self.sizeUnit, minimum: minimumSize(for: content),
-      maximum: configuration.maximumSize)
+      fallback: origin?.size ?? configuration.defaultSize, unit: Self.sizeUnit,
+      minimum: minimumSize(for: content, spec.parameters), maximum: configuration.maximumSize)
     if let origin, size < origin.size {
       throw StorageError.outOfRange("\(size) is below the source's size of \(origin.size)")
+    }
+    if let origin, origin.encryption != VolumeEncryption(canonical: spec.parameters) {
+      throw StorageError.invalid(
+        origin.encryption.map { "the source is encrypted (\($0.rawValue)), and so must its copy be" }
+          ?? "the source is not encrypted, and its copy cannot be")
     }
     let record = VolumeRecord(
       id: Identifier.derived(from: spec.name), name: spec.name, capacity: size, content: content,
@@ -104,6 +115,8 @@ extension FileBackend {
   }
 
   private static func format(copying origin: Origin, as content: VolumeContent) -> FormatState {
+    // The header is the source's, or a half of one.
+    if origin.encryption != nil, content == .block || origin.format == .encrypting { return origin.format }
     guard case .filesystem(let type) = content else { return .unformatted }
     // Bytes of a raw device: only a probe can tell whether they are a file system.
     if origin.content == .block { return .unrecorded }

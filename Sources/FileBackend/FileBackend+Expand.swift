@@ -46,11 +46,13 @@ extension FileBackend: ExpandableBackend {
     }
   }
 
-  /// File systems are compared with their device on the node; a device only has to show the file's size.
+  /// File systems are compared with their device on the node; a device only has to show the file's size, and what lies
+  /// on top of an encrypted one has to follow it.
   private func needsNode(_ record: VolumeRecord) throws -> Bool {
     guard record.content == .block else { return true }
+    let isEncrypted = VolumeEncryption(canonical: record.parameters) != nil
     return try LoopDevice.attached(to: layout.data(ofVolume: record.id)).contains {
-      try BlockDevice.size($0.path) < record.capacity
+      try isEncrypted || BlockDevice.size($0.path) < record.capacity
     }
   }
 

@@ -55,6 +55,10 @@ extension FileBackend: NodeBackend, EphemeralBackend {
     CrashPoint.formatRecorded.reached()
   }
 
+  package func encryption(of id: NativeID) async throws -> VolumeEncryption? {
+    VolumeEncryption(canonical: try existing(id).parameters)
+  }
+
   package func formatOptions(for id: NativeID, type: FilesystemType) async throws -> [String] {
     let arguments = MkfsOptions.split(try existing(id).parameters["mkfsOptions"] ?? "")
     try MkfsOptions.check(arguments, for: type)

@@ -13,8 +13,16 @@ enum Provisioning: String, CaseIterable {
   }
 }
 
+extension VolumeEncryption {
+  init?(canonical parameters: [String: String]) {
+    guard let encryption = parameters["encryption"].flatMap(VolumeEncryption.init(rawValue:)) else { return nil }
+    self = encryption
+  }
+}
+
 extension FileBackend {
-  /// Keys: `provisioning` = `sparse` (default) or `thick`; `mkfsOptions` = arguments for mkfs, parted by spaces.
+  /// Keys: `provisioning` = `sparse` (default) or `thick`; `mkfsOptions` = arguments for mkfs, parted by spaces;
+  /// `encryption` = `luks2`, left out for none.
   ///
   /// Checked and left out: `fsType` and `fstype` (the CO tells the file system in the capability as well) and the
   /// deprecated `csi...SecretName` and `csi...SecretNamespace` keys, which some provisioners leave in.
@@ -31,6 +39,11 @@ extension FileBackend {
         let arguments = MkfsOptions.split(value)
         try MkfsOptions.check(arguments, for: nil)
         if !arguments.isEmpty { canonical[key] = arguments.joined(separator: " ") }
+      case "encryption":
+        guard let encryption = VolumeEncryption(rawValue: value) else {
+          throw StorageError.invalid("encryption must be luks2, or be left out")
+        }
+        canonical[key] = encryption.rawValue
       case "fsType", "fstype":
         guard value.isEmpty || FilesystemType(rawValue: value) != nil else {
           throw StorageError.invalid("\(key) must be ext4, xfs or btrfs")
@@ -38,7 +51,8 @@ extension FileBackend {
       case _ where key.hasPrefix("csi") && (key.hasSuffix("SecretName") || key.hasSuffix("SecretNamespace")):
         break
       default:
-        throw StorageError.invalid("unknown parameter '\(key.prefix(64))'; known are provisioning and mkfsOptions")
+        throw StorageError.invalid(
+          "unknown parameter '\(key.prefix(64))'; known are provisioning, mkfsOptions and encryption")
       }
     }
     return canonical

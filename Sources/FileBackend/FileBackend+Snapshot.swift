@@ -93,6 +93,6 @@ extension SnapshotRecord {
   init(of volume: VolumeRecord, id: NativeID, name: String, created: Timestamp, group: NativeID?) {
     self.init(
       id: id, name: name, source: volume.id, size: volume.capacity, created: created, content: volume.content,
-      format: volume.format, group: group)
+      format: volume.format, encryption: VolumeEncryption(canonical: volume.parameters), group: group)
   }
 }

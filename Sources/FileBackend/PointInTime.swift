@@ -20,7 +20,8 @@ private struct Writers: Sendable {
     let mounts = try MountTable.read()
     for file in files {
       for device in try LoopDevice.attached(to: file, readOnly: false) {
-        let entries = mounts.entries(ofDevice: device.path).filter { !$0.superOptions.contains("ro") }
+        let top = try BlockDevice.top(of: device.path)
+        let entries = mounts.entries(ofDevice: top).filter { !$0.superOptions.contains("ro") }
         // A mount point that is mounted over shows another file system than the one to freeze.
         if let visible = entries.first(where: { mounts.entries(at: $0.mountPoint).last?.id == $0.id }) {
           mountPoints.append(visible.mountPoint)
@@ -95,7 +96,12 @@ extension FileBackend {
   ) async throws -> Timestamp? {
     try disk.makeDirectory(work)
     for cut in cuts where cut.directory != work { try disk.makeDirectory(cut.directory) }
-    for device in devices { try BlockDevice.flush(device.path) }
+    // Through whatever lies on top, first.
+    for device in devices {
+      let top = try BlockDevice.top(of: device.path)
+      if top != device.path { try BlockDevice.flush(top) }
+      try BlockDevice.flush(device.path)
+    }
     let before = watching ? try devices.map(WriteCount.init) : []
     let created = Timestamp.now
     let copies = cuts.map {

@@ -55,6 +55,7 @@ struct SnapshotRecord: Hashable, Sendable {
   let created: Timestamp
   let content: VolumeContent
   let format: FormatState
+  let encryption: VolumeEncryption?
   let group: NativeID?
 
   var snapshot: Snapshot {
@@ -108,6 +109,12 @@ private struct Reader {
   func content() throws -> VolumeContent {
     let text = try string("content")
     return text == "block" ? .block : .filesystem(try value("content", FilesystemType(rawValue: text)))
+  }
+
+  /// What is encrypted in a way that is not known here must not pass for plain.
+  func encryption() throws -> VolumeEncryption? {
+    guard let text = json["encryption"]?.string else { return nil }
+    return try value("encryption", VolumeEncryption(rawValue: text))
   }
 
   func format() throws -> FormatState {
@@ -204,7 +211,7 @@ extension SnapshotRecord {
     self.init(
       id: id, name: try reader.string("name"), source: NativeID(try reader.string("source")),
       size: try reader.size("size"), created: try reader.created(), content: try reader.content(),
-      format: try reader.format(), group: group)
+      format: try reader.format(), encryption: try reader.encryption(), group: group)
   }
 
   var encoded: [UInt8] {
@@ -212,6 +219,7 @@ extension SnapshotRecord {
       "version": .number(currentVersion), "name": .string(name), "source": .string(source.rawValue),
       "size": .number(size.bytes), "content": .string(content.text),
     ]
+    members["encryption"] = encryption.map { .string($0.rawValue) }
     format.write(to: &members)
     created.write(to: &members)
     return JSON.object(members).encoded

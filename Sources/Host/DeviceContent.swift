@@ -14,6 +14,12 @@ package enum DeviceContent: Hashable, Sendable {
   /// What `holds` says of bytes that no known signature explains.
   package static let unknownData = "unknown data"
 
+  /// The bytes of a device of `size` bytes that must be zeros for it to be empty: the first four and the last MiB.
+  static func telling(size: Int64) -> [Range<Int64>] {
+    let head = 0..<min(size, 4 << 20)
+    return [head, max(size - 1 << 20, head.upperBound)..<max(size, head.upperBound)]
+  }
+
   /// Reads the device's signatures (libblkid), and its first four and last one MiB.
   ///
   /// Read errors make `.unknown`: a device that cannot be read is not empty.
@@ -57,12 +63,10 @@ package enum DeviceContent: Hashable, Sendable {
   }
 
   private static func firstData(_ node: borrowing Descriptor, _ device: String, size: Int64) -> DeviceContent {
-    let head = 0..<min(size, 4 << 20)
-    let tail = max(size - 1 << 20, head.upperBound)..<max(size, head.upperBound)
     let piece = 256 << 10
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 4096)
     defer { buffer.deallocate() }
-    for range in [head, tail] {
+    for range in telling(size: size) {
       var offset = range.lowerBound
       while offset < range.upperBound {
         let count = pread(node.raw, buffer.baseAddress, min(piece, Int(range.upperBound - offset)), off_t(offset))

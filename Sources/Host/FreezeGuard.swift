@@ -85,26 +85,9 @@ package final class FreezeGuard: Sendable {
   private static func start(_ executable: String, _ mountPoints: [String]) throws -> FreezeGuard {
     let input = try Pipe()
     let output = try Pipe()
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, input.reading.raw, 0)
-    posix_spawn_file_actions_adddup2(&actions, output.writing.raw, 1)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
-
     HostCounters.countProgram()
-    var process: pid_t = 0
-    var argv: [UnsafeMutablePointer<CChar>?] = ([executable, "freeze-guard"] + mountPoints).map { strdup($0) } + [nil]
-    var environment: [UnsafeMutablePointer<CChar>?] = [strdup("LC_ALL=C"), nil]
-    defer { (argv + environment).forEach { free($0) } }
-    let result = posix_spawn(&process, executable, &actions, &attributes, &argv, &environment)
-    guard result == 0 else { throw SystemCallError("posix_spawn", path: executable, errno: result) }
+    let process = try OwnProgram.start(
+      executable, ["freeze-guard"] + mountPoints, input: input.reading, output: output.writing)
     return FreezeGuard(process: process, control: try input.takeWriting(), answers: try output.takeReading())
   }
 
@@ -136,25 +119,4 @@ package final class FreezeGuard: Sendable {
       }
     }
   }
-}
-
-/// Both ends of a pipe, closed on exec.
-private struct Pipe: ~Copyable {
-  let reading: Descriptor
-  let writing: Descriptor
-
-  init() throws {
-    var ends: (Int32, Int32) = (-1, -1)
-    let result = withUnsafeMutableBytes(of: &ends) { bytes in
-      bytes.withMemoryRebound(to: Int32.self) { cl_pipe($0.baseAddress) }
-    }
-    try check(result, "pipe2")
-    reading = Descriptor(owning: ends.0)
-    writing = Descriptor(owning: ends.1)
-  }
-
-  /// A descriptor of the writing end that outlives this value.
-  func takeWriting() throws -> Int32 { try check(cl_duplicate(writing.raw), "fcntl") }
-  /// A descriptor of the reading end that outlives this value.
-  func takeReading() throws -> Int32 { try check(cl_duplicate(reading.raw), "fcntl") }
 }

@@ -56,6 +56,16 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case lvmWorkerReceived = "lvm.worker-received"
   case lvmWorkerDone = "lvm.worker-done"
 
+  // Of these, all but the first and the last come in the process that works on the encrypted device.
+  case luksBegun = "luks.begun"
+  case luksHeaderWritten = "luks.header-written"
+  case luksFormatted = "luks.formatted"
+  case luksOpened = "luks.opened"
+  case luksWiped = "luks.wiped"
+  case luksResized = "luks.resized"
+  case luksClosed = "luks.closed"
+  case luksRecorded = "luks.recorded"
+
   private static let armed: (point: CrashPoint, count: Int)? = {
     guard let text = getenv("STOWAGE_CRASH_AT").map({ String(cString: $0) }) else { return nil }
     let parts = text.split(separator: ":")

@@ -29,6 +29,8 @@ struct Stowage: AsyncParsableCommand {
     if arguments.first == "freeze-guard" { Glibc.exit(FreezeGuard.runGuard(Array(arguments.dropFirst()))) }
     // The process that runs LVM's commands, one at a time.
     if arguments.first == "lvm-worker" { Glibc.exit(LVMWorker.run(Array(arguments.dropFirst()))) }
+    // The process that works on one encrypted device (see Host.Encryption).
+    if arguments.first == "luks" { Glibc.exit(Encryption.runWorker(Array(arguments.dropFirst()))) }
     do {
       var command = try parseAsRoot(arguments)
       if var command = command as? any AsyncParsableCommand {

@@ -21,6 +21,7 @@ import Testing
     ])
     #expect(canonical == ["provisioning": "thick", "mkfsOptions": "-m 0 -O ^has_journal"])
     #expect(try backend.canonical(parameters: canonical) == canonical)
+    #expect(try backend.canonical(parameters: ["encryption": "luks2"]) == ["encryption": "luks2"])
   }
 
   @Test(arguments: [
@@ -30,6 +31,7 @@ import Testing
     ["mkfsOptions": "-d name=x"], ["mkfsOptions": "-r rtdev=x"], ["mkfsOptions": "--rootdir=x"],
     ["mkfsOptions": "-n size=64k sda"], ["mkfsOptions": "-m 0;reboot"], ["mkfsOptions": "-L $(x)"],
     ["mkfsOptions": "-p file"], ["mkfsOptions": "-c"], ["mkfsOptions": "-S"],
+    ["encryption": "luks"], ["encryption": ""],
     // Each half is good for one file system, the whole for none.
     ["mkfsOptions": "-T news --csum=xxhash"],
   ])

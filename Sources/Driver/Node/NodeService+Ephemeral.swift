@@ -10,10 +10,10 @@ extension NodeService {
   func publishEphemeral(
     _ order: PublishOrder, _ request: NodePublishVolumeRequest
   ) async throws -> NodePublishVolumeResponse {
-    let spec = try ephemeralSpec(order)
     guard let backend = registry.all.lazy.compactMap({ $0 as? EphemeralOwner }).first else {
       throw StorageError.invalid("no backend makes ephemeral volumes")
     }
+    let spec = try ephemeralSpec(order, backend)
     return try await gate.run(
       exclusive: keys(order.volumeID, backend) + [.path(order.target)], request: request
     ) {
@@ -38,13 +38,14 @@ extension NodeService {
     }
   }
 
-  private func ephemeralSpec(_ order: PublishOrder) throws -> VolumeSpec {
+  private func ephemeralSpec(_ order: PublishOrder, _ backend: EphemeralOwner) throws -> VolumeSpec {
     guard order.capability.type == .mount else {
       throw StorageError.invalid("ephemeral volumes are file systems")
     }
     let wanted = order.volumeContext.filter { !ClassParameters.belongsToSidecar($0.key) }
-    if let unknown = wanted.keys.first(where: { $0 != "size" }) {
-      throw StorageError.invalid("volume attribute \(unknown.prefix(64)) is not known; ephemeral volumes take size")
+    if let unknown = wanted.keys.first(where: { $0 != "size" && $0 != "encryption" }) {
+      throw StorageError.invalid(
+        "volume attribute \(unknown.prefix(64)) is not known; ephemeral volumes take size and encryption")
     }
     var capacity = CapacityRange.unspecified
     if let text = wanted["size"] {
@@ -56,7 +57,8 @@ extension NodeService {
     }
     return VolumeSpec(
       name: try FieldRules.name(order.volumeID, "volume_id"), capacity: capacity, capabilities: [order.capability],
-      secrets: order.secrets, isEphemeral: true)
+      parameters: try backend.canonical(parameters: wanted.filter { $0.key == "encryption" }), secrets: order.secrets,
+      isEphemeral: true)
   }
 
   /// - Throws: `.incompatible` when a volume of this name is another one.
@@ -71,7 +73,9 @@ extension NodeService {
   private func mountEphemeral(_ volume: Volume, _ order: PublishOrder, _ backend: EphemeralOwner) async throws {
     let id = registry.id(volume.id, of: backend)
     // Written once, by mkfs: the volume itself is always writable, its target perhaps not.
-    let source = try await backend.connect(volume.id, NodeConnection(secrets: order.secrets))
+    let source = try await connect(id, NodeConnection(secrets: order.secrets)) {
+      $0.mount(at: order.target) != nil
+    }
     let presence = try Presence(of: source)
     let existing = presence.mounts.map {
       Publication(target: $0.mountPoint, type: .mount, isReadOnly: $0.options.contains("ro"), filesystem: $0.type)

@@ -13,7 +13,7 @@ extension NodeService {
     return try await gate.run(exclusive: [.volume(id), .nodeVolume(id)], request: request) {
       let place = try await place(of: id, at: path)
       if configuration.expansion == .node { try await expand(id, range, Secrets(request.secrets)) }
-      let size = try await registry.backend(of: id).refreshSize(id.native)
+      let size = try await refreshSize(id)
       try check(size, against: range)
       switch place {
       case .filesystem(let entry): try await growFilesystem(of: id, entry)
@@ -50,7 +50,7 @@ extension NodeService {
 
   /// Growing needs a writable mount, and any one of the volume's will do.
   private func growFilesystem(of id: QualifiedID, _ entry: MountEntry) async throws {
-    guard let source = try await registry.backend(of: id).connected(id.native), case .block(let device) = source else {
+    guard let source = try await registry.source(of: id), case .block(let device) = source else {
       return
     }
     guard let writable = try Presence(of: source).mounts.first(where: { !$0.isReadOnly }) else {
@@ -63,7 +63,7 @@ extension NodeService {
   }
 
   private func refreshReadOnlyLoops(of id: QualifiedID) async throws {
-    guard case .block(let device) = try await registry.backend(of: id).connected(id.native) else { return }
+    guard case .block(let device) = try await registry.source(of: id) else { return }
     for loop in try LoopDevice.attached(to: device, readOnly: true) { try loop.refreshSize() }
   }
 }

@@ -27,7 +27,7 @@ extension NodeService {
 
   /// - Throws: `.notFound` unless the volume exists and shows at `path`, whatever the path looks like.
   func place(of id: QualifiedID, at path: String) async throws -> Place {
-    guard let source = try await registry.backend(of: id).connected(id.native) else {
+    guard let source = try await registry.source(of: id) else {
       _ = try await registry.volume(id)
       throw StorageError.notFound("volume \(id) is not at volume_path: it is not staged on this node")
     }

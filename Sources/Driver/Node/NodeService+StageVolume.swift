@@ -11,9 +11,9 @@ extension NodeService {
       exclusive: [.volume(order.id), .nodeVolume(order.id), .path(order.path)], request: request
     ) {
       let backend = registry.backend(of: order.id)
-      let source = try await backend.connect(order.id.native, order.connection)
-      CrashPoint.stageConnected.reached()
       do {
+        let source = try await connect(order.id, order.connection) { try isStaged(order, $0) }
+        CrashPoint.stageConnected.reached()
         let presence = try Presence(of: source)
         if try !isStaged(order, presence) {
           try await checkFit(order, backend)
@@ -79,7 +79,8 @@ extension NodeService {
   /// From now on the user's bytes may be anything: the volume is never formatted after this.
   private func stageDevice(_ order: StageOrder, _ device: String, _ backend: any Backend) async throws {
     switch try await backend.formatState(order.id.native) {
-    case .unformatted, .encrypting, .formatting, .copied: try await backend.setFormatState(.formatted, for: order.id.native)
+    case .unformatted, .encrypting, .formatting, .copied:
+      try await backend.setFormatState(.formatted, for: order.id.native)
     case .formatted, .unrecorded: break
     }
     let file = Self.devicePath(staging: order.path)

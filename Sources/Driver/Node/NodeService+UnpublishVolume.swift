@@ -28,7 +28,7 @@ extension NodeService {
     try limiter.lift(device, at: target)
     CrashPoint.unpublishLimitsLifted.reached()
     let isFile = try FileKind.of(target) == .file
-    if isFile, let source = try await registry.backend(of: id).connected(id.native) {
+    if isFile, let source = try await registry.source(of: id) {
       for loop in try Presence(of: source).idleReadOnlyLoops() { try loop.detach() }
     }
     try HostPath.removeMountPoint(target)

@@ -20,17 +20,4 @@ extension NodeService {
       return NodeUnstageVolumeResponse()
     }
   }
-
-  /// Takes a volume away that shows nowhere any more; succeeds when it is not connected or unknown.
-  /// - Throws: `.precondition` while it is still mounted somewhere.
-  func disconnect(_ id: QualifiedID) async throws {
-    let backend = registry.backend(of: id)
-    guard let source = try await backend.connected(id.native) else { return }
-    let presence = try Presence(of: source)
-    if let place = try presence.mounts.first?.mountPoint ?? presence.deviceBinds().first?.path {
-      throw StorageError.precondition("volume \(id) is still mounted at \(place)")
-    }
-    for loop in try presence.idleReadOnlyLoops() { try loop.detach() }
-    try await backend.disconnect(id.native)
-  }
 }

@@ -80,7 +80,7 @@ extension NodeService {
   ///   `.unavailable` when that cannot be told because it does not answer.
   func unmount(_ path: String, of id: QualifiedID) async throws {
     guard try MountTable.read().entries(at: path).isEmpty == false else { return }
-    let source = try await registry.backend(of: id).connected(id.native)
+    let source = try await registry.source(of: id)
     let isOurs = try source.map { try Presence(of: $0).shows(at: path) } ?? false
     if !isOurs {
       guard try await Self.isBroken(path) else {
@@ -104,8 +104,7 @@ extension NodeService {
   /// Where the volume shows.
   /// - Throws: `.notFound` for an unknown volume, `.precondition` for one that is not connected here.
   func presence(of id: QualifiedID) async throws -> Presence {
-    let backend = registry.backend(of: id)
-    if let source = try await backend.connected(id.native) { return try Presence(of: source) }
+    if let source = try await registry.source(of: id) { return try Presence(of: source) }
     _ = try await registry.volume(id)
     throw StorageError.precondition("volume \(id) is not staged on this node")
   }
