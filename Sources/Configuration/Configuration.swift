@@ -26,6 +26,12 @@ package struct Configuration: Hashable, Sendable {
   package var advertise113 = false
   /// The largest inline ephemeral volume that a pod may ask for.
   package var ephemeralLimit = ByteCount.gib(100)
+  /// Who makes volumes larger.
+  package var expansion = Expansion.controller
+  /// Where the control groups of pods are.
+  package var cgroupRoot = "/sys/fs/cgroup"
+  /// A file of what the cluster knows, for the metric of orphans; nil: not counted.
+  package var references: String?
   /// Threads for calls that block.
   package var threads = 16
   /// The first one serves requests that name none.
@@ -69,6 +75,15 @@ package struct Configuration: Hashable, Sendable {
     .value(
       "ephemeralLimit", \.ephemeralLimit, environment: "STOWAGE_EPHEMERAL_LIMIT",
       "the largest inline ephemeral volume", parse: Parse.size),
+    .value(
+      "expansion", \.expansion, environment: "STOWAGE_EXPANSION", "who makes volumes larger",
+      parse: Parse.choice(Expansion.self)),
+    .value(
+      "cgroupRoot", \.cgroupRoot, environment: "STOWAGE_CGROUP_ROOT", "where the control groups of pods are",
+      parse: Parse.absolutePath),
+    .value(
+      "references", \.references, environment: "STOWAGE_REFERENCES", "what the cluster knows, for the metric of orphans",
+      parse: Parse.absolutePath),
     .value(
       "threads", \.threads, environment: "STOWAGE_THREADS", "threads for calls that block",
       parse: Parse.integer(1...256)),

@@ -5,6 +5,11 @@ package enum ServiceMode: String, Hashable, Sendable, CaseIterable {
   case controller, node, all
 }
 
+/// Who makes volumes larger: the controller with the node's help, or the node alone.
+package enum Expansion: String, Hashable, Sendable, CaseIterable {
+  case controller, node
+}
+
 /// How log lines look. `auto` is text on a terminal and JSON elsewhere.
 package enum LogFormat: String, Hashable, Sendable, CaseIterable {
   case auto, json, text

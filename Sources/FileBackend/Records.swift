@@ -43,6 +43,8 @@ struct VolumeRecord: Hashable, Sendable {
   let source: ContentSource?
   let isEphemeral: Bool
   var attachment: NodeAttachment?
+  /// Mutable parameters, canonical; records of earlier versions have none.
+  var mutable: [String: String] = [:]
 }
 
 /// What `snapshot.json` holds.
@@ -171,6 +173,7 @@ extension VolumeRecord {
         capability: try reader.value("attachment", json["capability"]?.string),
         readOnly: try reader.value("attachment", json["read_only"]?.bool))
     }
+    if let json = reader.json["mutable"] { mutable = try reader.value("mutable", json.strings) }
   }
 
   var encoded: [UInt8] {
@@ -190,6 +193,7 @@ extension VolumeRecord {
         "read_only": .bool(attachment.readOnly),
       ])
     }
+    if !mutable.isEmpty { members["mutable"] = .strings(mutable) }
     return JSON.line(members)
   }
 }

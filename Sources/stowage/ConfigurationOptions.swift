@@ -45,6 +45,9 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("How long calls in flight may go on at the end.", valueName: "seconds"))
   var grace: String?
 
+  @Option(help: "Who makes volumes larger: controller, or node alone (distributed provisioning).")
+  var expansion: String?
+
   @Flag(name: .customLong("advertise-1.13"), help: "Advertise capabilities that only CSI 1.13 knows.")
   var advertise113 = false
 
@@ -60,6 +63,7 @@ struct ConfigurationOptions: ParsableArguments {
       ("driverName", "--driver-name", driverName), ("httpEndpoint", "--http-endpoint", httpEndpoint),
       ("logFormat", "--log-format", logFormat), ("logLevel", "--log-level", logLevel),
       ("socketMode", "--socket-mode", socketMode), ("grace", "--grace", grace),
+      ("expansion", "--expansion", expansion),
       ("advertise113", "--advertise-1.13", advertise113 ? "true" : nil),
     ]
     for (key, flag, value) in flags {

@@ -39,7 +39,8 @@ import Testing
     ] {
       var record = VolumeRecord(
         id: NativeID("id"), name: "名前\n", capacity: .gib(3), content: content, format: format,
-        parameters: ["mkfsOptions": "-m 0"], source: source, isEphemeral: source == nil, attachment: nil)
+        parameters: ["mkfsOptions": "-m 0"], source: source, isEphemeral: source == nil, attachment: nil,
+        mutable: source == nil ? [:] : ["iops-read": "100"])
       #expect(try VolumeRecord(id: record.id, parsing: record.encoded) == record)
       record.attachment = NodeAttachment(
         node: NodeID("n"), capability: VolumeCapability(.block, .singleNodeWriter), readOnly: true)
