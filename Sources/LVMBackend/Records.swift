@@ -29,7 +29,7 @@ struct VolumeRecord: Hashable, Sendable {
   let encryption: VolumeEncryption?
   let parameters: [String: String]
   var mutableParameters: [String: String]
-  let source: ContentSource?
+  var source: ContentSource?
   let isEphemeral: Bool
   var state: State
   var attachment: NodeAttachment?
