@@ -28,6 +28,8 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case groupMemberCut = "group.member-cut"
   case groupBeforeRename = "group.before-rename"
   case groupAfterRename = "group.after-rename"
+  case lvmGroupMemberMade = "lvm.group-member-made"
+  case lvmMetadataSnapshotHeld = "lvm.metadata-snapshot-held"
   case attachRecorded = "attach.recorded"
   case detachRecorded = "detach.recorded"
   case connectAttached = "connect.attached"
