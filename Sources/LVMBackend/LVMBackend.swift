@@ -20,6 +20,8 @@ package final class LVMBackend: Sendable {
     var isPrepared = false
     /// Promised to volumes that are being made or grown; see `reserve`.
     var reservations: [Space: Int64] = [:]
+    /// Counts the promises that were taken back.
+    var releases = 0
     /// Logical volumes whose bytes are being overwritten now.
     var wiping: Set<LVPath> = []
   }
