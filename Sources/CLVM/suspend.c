@@ -7,11 +7,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-int clvm_suspend(const char *name) {
+static int set(const char *name, unsigned flags) {
   struct dm_ioctl order = {
       .version = {4, 0, 0},
       .data_size = sizeof order,
-      .flags = DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG,
+      .flags = flags,
   };
   if (strlen(name) >= sizeof order.name) return -ENAMETOOLONG;
   strcpy(order.name, name);
@@ -21,3 +21,7 @@ int clvm_suspend(const char *name) {
   close(control);
   return result;
 }
+
+int clvm_suspend(const char *name) { return set(name, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG); }
+
+int clvm_resume(const char *name) { return set(name, 0); }

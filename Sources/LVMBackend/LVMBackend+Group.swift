@@ -46,6 +46,15 @@ extension LVMBackend: GroupSnapshottingBackend {
     }
   }
 
+  /// Those of which all members are there.
+  func completeGroups() async throws -> Set<NativeID> {
+    // Most snapshots have no group, and their tags need not be parsed to know.
+    let volumes = try await logicalVolumes(.snapshot).filter { $0.volume.tags.contains { $0.hasPrefix("csi.g=") } }
+    let records = volumes.compactMap { try? SnapshotRecord($0.volume, at: $0.path, owner: configuration.name) }
+    return Set(
+      Dictionary(grouping: records) { $0.group?.id }.compactMap { Group.isComplete($0.value) ? $0.key : nil })
+  }
+
   /// Makes a snapshot of each volume by LVM, one after another, which gives each its thin id; then cuts all of them anew
   /// at one moment (`DeviceMapper.cut`), with file systems frozen; then says so in the tags of one member. Until that
   /// there is no group.
@@ -65,7 +74,7 @@ extension LVMBackend: GroupSnapshottingBackend {
       CrashPoint.groupBegun.reached()
       var volumes: [LogicalVolume] = []
       for (member, origin) in zip(members, origins) {
-        try await reserving(origin.size, in: origin.pool) {
+        try await reserving(origin) {
           volumes.append(try await lvm.create(order(member, of: origin)))
           CrashPoint.lvmGroupMemberMade.reached()
         }

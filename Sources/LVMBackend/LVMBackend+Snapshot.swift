@@ -69,7 +69,7 @@ extension LVMBackend: SnapshottingBackend {
     let record = SnapshotRecord(
       of: origin, id: LocalID(.snapshot, name: name, node: configuration.nodeID).id, name: spec.name,
       at: LVPath(origin.path.group, name), created: .now, group: nil)
-    try await reserving(origin.size, in: origin.pool) {
+    try await reserving(origin) {
       CrashPoint.snapshotBegun.reached()
       try await cut(origin) { _ = try await lvm.create(order(record, of: origin)) }
       CrashPoint.snapshotCopied.reached()
@@ -112,24 +112,12 @@ extension LVMBackend: SnapshottingBackend {
 
   package func snapshots(source: NativeID?, after: NativeID?, limit: Int) async throws -> [Snapshot] {
     try checkPrepared()
-    // Ids begin with the logical volume's name: in its order, only what is told must be read.
-    let volumes = try await logicalVolumes(.snapshot).sorted { $0.volume.name < $1.volume.name }
-    let passed = after.flatMap { LocalID(parsing: $0)?.name } ?? ""
-    var complete: [NativeID: Bool] = [:]
-    var page: [Snapshot] = []
-    for (path, volume) in volumes where volume.name >= passed {
-      if page.count == limit { break }
-      guard let record = try? SnapshotRecord(volume, at: path, owner: configuration.name),
-        source == nil || record.source == source, after.map({ $0 < record.id }) ?? true
-      else { continue }
-      if let group = record.group {
-        if complete[group.id] == nil {
-          complete[group.id] = Group.isComplete(try await members(ofGroup: group.id))
-        }
-        guard complete[group.id] == true else { continue }
-      }
-      page.append(record.snapshot)
+    let groups = try await completeGroups()
+    return try await page(.snapshot, after: after, limit: limit) { path, volume in
+      guard let record = try SnapshotRecord(volume, at: path, owner: configuration.name),
+        source == nil || record.source == source, record.group.map({ groups.contains($0.id) }) ?? true
+      else { return nil }
+      return (record.id, record.snapshot)
     }
-    return page
   }
 }

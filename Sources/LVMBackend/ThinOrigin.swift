@@ -34,6 +34,15 @@ extension LVMBackend {
     return ThinOrigin(id: id, origin: origin, volume: volume, pool: LVPath(origin.path.group, pool))
   }
 
+  /// Calls `body`, which makes a copy, while its whole size is promised to it.
+  /// - Throws: `.exhausted`; what `body` throws.
+  func reserving<Value>(_ origin: ThinOrigin, _ body: () async throws -> Value) async throws -> Value {
+    let reservation = try await reserve(
+      origin.size, in: deviceClass(named: origin.origin.deviceClass, of: origin.volume, in: origin.path.group))
+    defer { release(reservation) }
+    return try await body()
+  }
+
   /// Copies grow a pool without anybody having written, and its metadata above all.
   /// - Throws: `.exhausted` when metadata are used to 75 % or data to 95 %, `.precondition` when the pool takes no
   ///   writes, `.unavailable` when it is not active.

@@ -6,3 +6,6 @@
 /// A single ioctl on a descriptor of its own, not libdevmapper: it waits for I/O, and libdevmapper is one at a time.
 /// Returns 0 or -errno.
 int clvm_suspend(const char *name);
+
+/// Lets a suspended device go on; nothing happens to one that is not. Returns 0 or -errno.
+int clvm_resume(const char *name);

@@ -27,23 +27,22 @@ extension DeviceMapper {
     let outcome = Result {
       for cut in cuts where try info(cut.origin) != nil {
         let name = name(of: cut.origin)
-        try suspend(named: name)
+        try check(clvm_suspend(name), "suspend", name)
         suspended.append(name)
       }
       for cut in cuts { try message("create_snap \(cut.targetID) \(cut.originID)", toPool: cut.pool) }
     }
     var stuck: (any Error)?
     for name in suspended.reversed() {
-      do { try resume(named: name) } catch { stuck = stuck ?? error }
+      do { try check(clvm_resume(name), "resume", name) } catch { stuck = stuck ?? error }
     }
     if let stuck { throw stuck }
     try outcome.get()
   }
 
-  private static func suspend(named name: String) throws {
-    let result = clvm_suspend(name)
+  private static func check(_ result: Int32, _ what: String, _ name: String) throws {
     guard result == 0 else {
-      throw StorageError.failed("device-mapper: \(name) cannot be suspended: \(String(cString: strerror(-result)))")
+      throw StorageError.failed("device-mapper: cannot \(what) \(name): \(String(cString: strerror(-result)))")
     }
   }
 }
