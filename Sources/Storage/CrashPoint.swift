@@ -29,6 +29,8 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case groupBeforeRename = "group.before-rename"
   case groupAfterRename = "group.after-rename"
   case modifyRecorded = "modify.recorded"
+  case lvmGroupMemberMade = "lvm.group-member-made"
+  case lvmMetadataSnapshotHeld = "lvm.metadata-snapshot-held"
   case attachRecorded = "attach.recorded"
   case detachRecorded = "detach.recorded"
   case connectAttached = "connect.attached"
@@ -52,6 +54,9 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case unpublishLimitsLifted = "unpublish.limits-lifted"
   case unpublishTargetRemoved = "unpublish.target-removed"
   case unpublishEphemeralDisconnected = "unpublish.ephemeral-disconnected"
+  // In the process that runs LVM's commands: before one, and after it before the answer.
+  case lvmWorkerReceived = "lvm.worker-received"
+  case lvmWorkerDone = "lvm.worker-done"
 
   private static let armed: (point: CrashPoint, count: Int)? = {
     guard let text = getenv("STOWAGE_CRASH_AT").map({ String(cString: $0) }) else { return nil }
