@@ -13,7 +13,7 @@ extension LVM {
   package func start() async throws {
     for name in settings.groups.keys { try LVMName.check(group: name) }
     do {
-      try HostPath.createDirectory(settings.runtimeDirectory, mode: 0o700)
+      try HostPath.createDirectories(settings.runtimeDirectory, mode: 0o700)
       _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
       try await systemDirectory.prepare(lockDirectory: settings.lockDirectory)
     } catch let error as SystemCallError {
