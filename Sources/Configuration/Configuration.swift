@@ -96,7 +96,7 @@ package struct Configuration: Hashable, Sendable {
     guard let setting = Self.settings.first(where: { $0.key == key }) else {
       throw ConfigurationError(unknown(key, known: Self.settings.map(\.key)), source: source)
     }
-    do { try setting.apply(&self, setting.isList ? Self.split(text) : [text]) } catch let error as ConfigurationError {
+    do { try setting.apply(text, to: &self) } catch let error as ConfigurationError {
       throw error.located(in: source)
     }
   }
@@ -126,9 +126,5 @@ package struct Configuration: Hashable, Sendable {
     } catch let error as ConfigurationError {
       throw error.located(in: source)
     }
-  }
-
-  private static func split(_ text: String) -> [String] {
-    text.split(separator: ":", omittingEmptySubsequences: true).map(String.init)
   }
 }

@@ -1,3 +1,4 @@
+import JSONText
 import Storage
 
 /// The layout of metadata files that this code reads and writes.
@@ -81,7 +82,7 @@ private struct Reader {
   let json: JSON
 
   init(_ bytes: [UInt8]) throws {
-    guard let json = try? JSON(parsing: bytes), let version = json["version"]?.number else {
+    guard let json = try? JSON(parsing: bytes), let version = json["version"]?.integer else {
       throw Damaged(field: "version")
     }
     guard version == currentVersion else { throw UnknownVersion(version: version) }
@@ -89,7 +90,7 @@ private struct Reader {
   }
 
   func string(_ key: String) throws -> String { try value(key, json[key]?.string) }
-  func number(_ key: String) throws -> Int64 { try value(key, json[key]?.number) }
+  func number(_ key: String) throws -> Int64 { try value(key, json[key]?.integer) }
 
   func size(_ key: String) throws -> ByteCount {
     let number = try number(key)
@@ -158,8 +159,8 @@ extension FormatState {
 
 extension Timestamp {
   fileprivate func write(to members: inout [String: JSON]) {
-    members["created"] = .number(seconds)
-    members["created_nanoseconds"] = .number(Int64(nanoseconds))
+    members["created"] = .integer(seconds)
+    members["created_nanoseconds"] = .integer(Int64(nanoseconds))
   }
 }
 
@@ -184,7 +185,7 @@ extension VolumeRecord {
 
   var encoded: [UInt8] {
     var members: [String: JSON] = [
-      "version": .number(currentVersion), "name": .string(name), "capacity": .number(capacity.bytes),
+      "version": .integer(currentVersion), "name": .string(name), "capacity": .integer(capacity.bytes),
       "content": .string(content.text), "parameters": .strings(parameters), "ephemeral": .bool(isEphemeral),
     ]
     format.write(to: &members)
@@ -194,13 +195,13 @@ extension VolumeRecord {
     case nil: break
     }
     if let attachment {
-      members["attachment"] = .object([
+      members["attachment"] = .object(sorting: [
         "node": .string(attachment.node.rawValue), "capability": .string(attachment.capability),
         "read_only": .bool(attachment.readOnly),
       ])
     }
     if !mutable.isEmpty { members["mutable"] = .strings(mutable) }
-    return JSON.object(members).encoded
+    return JSON.line(members)
   }
 }
 
@@ -216,13 +217,13 @@ extension SnapshotRecord {
 
   var encoded: [UInt8] {
     var members: [String: JSON] = [
-      "version": .number(currentVersion), "name": .string(name), "source": .string(source.rawValue),
-      "size": .number(size.bytes), "content": .string(content.text),
+      "version": .integer(currentVersion), "name": .string(name), "source": .string(source.rawValue),
+      "size": .integer(size.bytes), "content": .string(content.text),
     ]
     members["encryption"] = encryption.map { .string($0.rawValue) }
     format.write(to: &members)
     created.write(to: &members)
-    return JSON.object(members).encoded
+    return JSON.line(members)
   }
 }
 
@@ -238,10 +239,10 @@ extension GroupRecord {
 
   var encoded: [UInt8] {
     var members: [String: JSON] = [
-      "version": .number(currentVersion), "name": .string(name),
+      "version": .integer(currentVersion), "name": .string(name),
       "members": .array(self.members.map { .string($0.rawValue) }),
     ]
     created.write(to: &members)
-    return JSON.object(members).encoded
+    return JSON.line(members)
   }
 }

@@ -12,6 +12,15 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Serve volumes from this directory, when no backend is configured.", valueName: "path"))
   var dataDirectory: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Serve thin volumes from this volume group, when no backend is configured; needs --thin-pool.",
+      valueName: "name"))
+  var volumeGroup: String?
+
+  @Option(help: ArgumentHelp("The thin pool of --volume-group.", valueName: "name"))
+  var thinPool: String?
+
   @Option(help: "The services to serve: controller, node or all.")
   var mode: String?
 
@@ -45,7 +54,10 @@ struct ConfigurationOptions: ParsableArguments {
   /// Defaults, file, environment and these flags, in this order.
   /// - Throws: `ConfigurationError`.
   func load(environment: [String: String]) throws -> Configuration {
-    var result = try Configuration.load(file: config, dataDirectory: dataDirectory, environment: environment)
+    var result = try Configuration.load(
+      file: config,
+      quickStart: .init(dataDirectory: dataDirectory, volumeGroup: volumeGroup, thinPool: thinPool),
+      environment: environment)
     let flags: [(key: String, flag: String, value: String?)] = [
       ("endpoint", "--endpoint", endpoint), ("mode", "--mode", mode), ("nodeID", "--node-id", nodeID),
       ("driverName", "--driver-name", driverName), ("httpEndpoint", "--http-endpoint", httpEndpoint),

@@ -13,7 +13,13 @@ extension LVM {
   package func start() async throws {
     for name in settings.groups.keys { try LVMName.check(group: name) }
     do {
+<<<<<<< HEAD
       try await prepareWorker()
+=======
+      try HostPath.createDirectories(settings.runtimeDirectory, mode: 0o700)
+      _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
+      try await systemDirectory.prepare(lockDirectory: settings.lockDirectory)
+>>>>>>> w-config
     } catch let error as SystemCallError {
       throw error.storageError
     }
