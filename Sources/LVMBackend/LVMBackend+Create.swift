@@ -39,7 +39,6 @@ extension LVMBackend {
       throw StorageError.invalid("\(capability.mode.rawValue) is impossible: volumes live on one node")
     }
     if !topologies.isEmpty { _ = try spec.topology?.choose(from: topologies) }
-    if !spec.mutableParameters.isEmpty { try checkLimitsWork() }
     let deviceClass = try deviceClass(for: spec.parameters)
     let origin: Origin? = if let source = spec.source { try await self.origin(source) } else { nil }
     if let origin { try await check(origin, fits: deviceClass) }
@@ -61,7 +60,8 @@ extension LVMBackend {
       id: LocalID(.volume, name: name, node: configuration.nodeID).id, name: spec.name, size: size, wantedSize: size,
       deviceClass: deviceClass.name, content: content,
       format: origin.map { Self.format(copying: $0, as: content) } ?? .unformatted, encryption: encryption,
-      parameters: spec.parameters, mutableParameters: spec.mutableParameters, source: spec.source,
+      parameters: spec.parameters, mutableParameters: IOLimits.merging(spec.mutableParameters, into: [:]),
+      source: spec.source,
       isEphemeral: spec.isEphemeral, state: deviceClass.needsCleaning(for: content) ? .new : .ready)
     return Plan(record: record, deviceClass: deviceClass, origin: origin)
   }

@@ -28,6 +28,7 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case groupMemberCut = "group.member-cut"
   case groupBeforeRename = "group.before-rename"
   case groupAfterRename = "group.after-rename"
+  case modifyRecorded = "modify.recorded"
   case lvmGroupMemberMade = "lvm.group-member-made"
   case lvmMetadataSnapshotHeld = "lvm.metadata-snapshot-held"
   case attachRecorded = "attach.recorded"
@@ -47,8 +48,10 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case publishTargetMade = "publish.target-made"
   case publishLoopAttached = "publish.loop-attached"
   case publishAfterBind = "publish.after-bind"
+  case publishBeforeLimits = "publish.before-limits"
   case publishEphemeralCreated = "publish.ephemeral-created"
   case unpublishAfterUnmount = "unpublish.after-unmount"
+  case unpublishLimitsLifted = "unpublish.limits-lifted"
   case unpublishTargetRemoved = "unpublish.target-removed"
   case unpublishEphemeralDisconnected = "unpublish.ephemeral-disconnected"
   // In the process that runs LVM's commands: before one, and after it before the answer.
