@@ -143,7 +143,7 @@ extension Conformance {
     }
 
     @Test func `members are cut at one point of the write stream`() async throws {
-      try await withServer(.configured(backend: ["overprovision: 100"]), on: .xfs) { server in
+      try await withServer(.configured(overprovision: 100), on: .xfs) { server in
         let first = try await server.nodeVolume("a")
         let second = try await server.nodeVolume("b")
         for node in [first, second] {
