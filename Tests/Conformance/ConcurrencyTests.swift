@@ -73,7 +73,7 @@ extension Conformance {
     }
 
     @Test func `a crowd of volumes is created, listed and deleted at once`() async throws {
-      try await withServer { server in
+      try await withServer(.configured(overprovision: 100)) { server in
         try await withThrowingTaskGroup { group in
           for number in 0..<Backend.underTest.crowd {
             group.addTask {

@@ -234,7 +234,7 @@ def spotless(server: Server):
     """Runs a story that deletes all it made, then proves that a fresh start finds no trace of it."""
     server.start()
     server.stop()
-    empty = observe.tree(server.data)
+    empty = server.backend.kept()
     yield
     server.stop()
     server.start()
@@ -242,6 +242,6 @@ def spotless(server: Server):
     assert list(server.call("Controller", "ListSnapshots").entries) == []
     server.stop()
     assert observe.mounts(server.root) == []
-    assert observe.loop_devices(server.root) == {}
-    assert observe.tree(server.data) == empty
+    assert server.backend.devices() == []
+    assert server.backend.kept() == empty
     assert observe.orphans() == []
