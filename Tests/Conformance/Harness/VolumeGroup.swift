@@ -32,20 +32,20 @@ enum VolumeGroup {
     return found
   }
 
-  private static func device(_ volume: String) -> String? {
-    mapped.first { $0.value == prefix + mapperName(volume) }?.key
+  /// The device of a part of the pool: `-tpool`, `_tdata`, or nothing for the pool itself.
+  private static func poolDevice(_ part: String) -> String? {
+    mapped.first { $0.value == prefix + mapperName(pool) + part }?.key
   }
 
-  /// The size of the thin pool in bytes.
+  /// The size of the thin pool in bytes. A pool without volumes is one device, with volumes it has one below.
   static var poolSize: Int64 {
-    device(pool + "-tpool").flatMap { device in
-      Int64(Files.text("/sys/block/\(device)/size").dropLast()).map { $0 * 512 }
-    } ?? 0
+    guard let device = poolDevice("-tpool") ?? poolDevice("") else { return 0 }
+    return (Int64(Files.text("/sys/block/\(device)/size").dropLast()) ?? 0) * 512
   }
 
   /// The first MiB of the pool's disk, where LVM keeps what it knows of the group, old versions too.
   static var metadataArea: [UInt8] {
-    guard let data = device(pool + "_tdata"), let disk = Files.names("/sys/block/\(data)/slaves").first else {
+    guard let data = poolDevice("_tdata"), let disk = Files.names("/sys/block/\(data)/slaves").first else {
       return []
     }
     return Files.bytes("/dev/" + disk, count: 1 << 20)
