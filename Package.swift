@@ -44,7 +44,7 @@ let package = Package(
     module("CSI", ["CCSI", "JSONText"]),
     module("Storage"),
     module("Host", ["CLinux", "Storage", subprocess, systemPackage]),
-    module("FileBackend", ["Storage", "Host"]),
+    module("FileBackend", ["Storage", "Host", "JSONText"]),
     module("LVMBackend", ["Storage", "Host", "JSONText", "CLVM", logging]),
     module("Telemetry", [logging]),
     module("Driver", ["CSI", "GRPC", "Storage", "Host", "Telemetry", logging]),
@@ -69,7 +69,7 @@ let package = Package(
     module("BackendContract", ["Storage"], path: "Tests/BackendContract"),
     tests("StorageTests", ["Storage"]),
     tests("GRPCTests", ["GRPC"]),
-    tests("CSITests", ["CSI", "CCSI"]),
+    tests("CSITests", ["CSI", "CCSI", "JSONText"]),
     .executableTarget(
       name: "freeze-guard-test", dependencies: ["Host"], path: "Tests/FreezeGuardTool", swiftSettings: strict),
     tests("HostTests", ["Host", "Storage", "freeze-guard-test"]),

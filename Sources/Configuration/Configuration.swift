@@ -26,6 +26,12 @@ package struct Configuration: Hashable, Sendable {
   package var advertise113 = false
   /// The largest inline ephemeral volume that a pod may ask for.
   package var ephemeralLimit = ByteCount.gib(100)
+  /// Who makes volumes larger.
+  package var expansion = Expansion.controller
+  /// Where the control groups of pods are.
+  package var cgroupRoot = "/sys/fs/cgroup"
+  /// A file of what the cluster knows, for the metric of orphans; nil: not counted.
+  package var references: String?
   /// Threads for calls that block.
   package var threads = 16
   /// The first one serves requests that name none.
@@ -70,6 +76,15 @@ package struct Configuration: Hashable, Sendable {
       "ephemeralLimit", \.ephemeralLimit, environment: "STOWAGE_EPHEMERAL_LIMIT",
       "the largest inline ephemeral volume", parse: Parse.size),
     .value(
+      "expansion", \.expansion, environment: "STOWAGE_EXPANSION", "who makes volumes larger",
+      parse: Parse.choice(Expansion.self)),
+    .value(
+      "cgroupRoot", \.cgroupRoot, environment: "STOWAGE_CGROUP_ROOT", "where the control groups of pods are",
+      parse: Parse.absolutePath),
+    .value(
+      "references", \.references, environment: "STOWAGE_REFERENCES", "what the cluster knows, for the metric of orphans",
+      parse: Parse.absolutePath),
+    .value(
       "threads", \.threads, environment: "STOWAGE_THREADS", "threads for calls that block",
       parse: Parse.integer(1...256)),
   ]
@@ -81,7 +96,7 @@ package struct Configuration: Hashable, Sendable {
     guard let setting = Self.settings.first(where: { $0.key == key }) else {
       throw ConfigurationError(unknown(key, known: Self.settings.map(\.key)), source: source)
     }
-    do { try setting.apply(&self, setting.isList ? Self.split(text) : [text]) } catch let error as ConfigurationError {
+    do { try setting.apply(text, to: &self) } catch let error as ConfigurationError {
       throw error.located(in: source)
     }
   }
@@ -111,9 +126,5 @@ package struct Configuration: Hashable, Sendable {
     } catch let error as ConfigurationError {
       throw error.located(in: source)
     }
-  }
-
-  private static func split(_ text: String) -> [String] {
-    text.split(separator: ":", omittingEmptySubsequences: true).map(String.init)
   }
 }

@@ -5,6 +5,11 @@ package enum ServiceMode: String, Hashable, Sendable, CaseIterable {
   case controller, node, all
 }
 
+/// Who makes volumes larger: the controller with the node's help, or the node alone.
+package enum Expansion: String, Hashable, Sendable, CaseIterable {
+  case controller, node
+}
+
 /// How log lines look. `auto` is text on a terminal and JSON elsewhere.
 package enum LogFormat: String, Hashable, Sendable, CaseIterable {
   case auto, json, text
@@ -112,6 +117,37 @@ enum Parse {
     do { return try BackendName(validating: text) } catch {
       throw ConfigurationError("must be a lower-case letter, then up to 31 lower-case letters, digits or '-'")
     }
+  }
+
+  /// A volume group or a logical volume (lvm(8), "Valid names").
+  static func lvmName(_ text: String) throws -> String {
+    guard (1...127).contains(text.utf8.count), text.utf8.first != UInt8(ascii: "-"), text != ".", text != "..",
+      text.utf8.allSatisfy({ isAlphanumeric($0) || "_+.-".utf8.contains($0) })
+    else { throw ConfigurationError("must be a name of LVM: letters, digits and _ + . - (not first), at most 127") }
+    return text
+  }
+
+  /// 32 letters and digits in groups of 6-4-4-4-4-4-6, as `vgs -o vg_uuid` prints them.
+  static func lvmUUID(_ text: String) throws -> String {
+    let parts = text.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+    guard parts.map(\.count) == [6, 4, 4, 4, 4, 4, 6], parts.joined().allSatisfy(isAlphanumeric) else {
+      throw ConfigurationError("must be a uuid as \"vgs -o vg_uuid\" prints it")
+    }
+    return text
+  }
+
+  /// A device class: the value of a storage class's parameter.
+  static func className(_ text: String) throws -> String {
+    guard (1...63).contains(text.utf8.count), let first = text.utf8.first, isAlphanumeric(first),
+      text.utf8.allSatisfy({ isAlphanumeric($0) || "_.-".utf8.contains($0) })
+    else {
+      throw ConfigurationError("must be letters, digits and _ . -, a letter or digit first, at most 63")
+    }
+    return text
+  }
+
+  private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+    isLetter(byte | 0x20) && byte >= 0x41 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
   }
 
   private static func isLetter(_ byte: UInt8) -> Bool { UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte }

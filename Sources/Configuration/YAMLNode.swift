@@ -55,7 +55,7 @@ package struct ConfigurationError: Error, Hashable, Sendable, CustomStringConver
   }
 
   /// The same error, told to lie in `source` unless it knows better.
-  func located(in source: String, line: Int? = nil) -> ConfigurationError {
+  func located(in source: String? = nil, line: Int? = nil) -> ConfigurationError {
     var error = self
     if error.source == nil { error.source = source }
     if error.line == nil { error.line = line }

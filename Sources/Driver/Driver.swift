@@ -30,7 +30,10 @@ package final class Driver: Sendable {
   package func start() async throws {
     do {
       for backend in registry.all { try await backend.prepare() }
-      if configuration.mode.servesNode { try await thaw() }
+      if configuration.mode.servesNode {
+        try await thaw()
+        await IOLimiter(registry: registry, configuration: configuration).limitAll(logger)
+      }
     } catch {
       readiness.fail("\(error)")
       throw error

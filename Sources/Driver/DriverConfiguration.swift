@@ -8,6 +8,14 @@ package enum DriverMode: String, Hashable, Sendable, CaseIterable {
   package var servesNode: Bool { self != .controller }
 }
 
+/// Who makes volumes larger.
+package enum ExpansionPlace: String, Hashable, Sendable, CaseIterable {
+  /// ControllerExpandVolume grows the volume, NodeExpandVolume what is on it.
+  case controller
+  /// NodeExpandVolume does both, where the volume is: no controller knows of the node's volumes.
+  case node
+}
+
 /// What the driver must be told besides its backends.
 package struct DriverConfiguration: Hashable, Sendable {
   /// The plugin's name, for instance `file.csi.stowage.dev`: at most 63 bytes of letters, digits, '-', '.', '_', a
@@ -25,10 +33,14 @@ package struct DriverConfiguration: Hashable, Sendable {
   package var advertises113: Bool
   /// The largest inline ephemeral volume that a pod may ask for.
   package var ephemeralLimit: ByteCount
+  package var expansion: ExpansionPlace
+  /// Where the control groups of pods are: a directory of cgroup version 2 in which `kubepods` lies, or further up.
+  package var cgroupRoot: String
 
   package init(
     driverName: String, version: String, nodeID: NodeID, mode: DriverMode = .all, maxVolumesPerNode: Int64 = 0,
-    allowedPathPrefixes: [String] = [], advertises113: Bool = false, ephemeralLimit: ByteCount = .gib(100)
+    allowedPathPrefixes: [String] = [], advertises113: Bool = false, ephemeralLimit: ByteCount = .gib(100),
+    expansion: ExpansionPlace = .controller, cgroupRoot: String = "/sys/fs/cgroup"
   ) {
     self.driverName = driverName
     self.version = version
@@ -38,6 +50,8 @@ package struct DriverConfiguration: Hashable, Sendable {
     self.allowedPathPrefixes = allowedPathPrefixes
     self.advertises113 = advertises113
     self.ephemeralLimit = ephemeralLimit
+    self.expansion = expansion
+    self.cgroupRoot = cgroupRoot
   }
 
   /// - Throws: `StorageError.invalid` when the CO would refuse this driver.

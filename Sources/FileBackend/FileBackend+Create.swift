@@ -76,7 +76,8 @@ extension FileBackend {
     let record = VolumeRecord(
       id: Identifier.derived(from: spec.name), name: spec.name, capacity: size, content: content,
       format: origin.map { Self.format(copying: $0, as: content) } ?? .unformatted, parameters: spec.parameters,
-      source: spec.source, isEphemeral: spec.isEphemeral, attachment: nil)
+      source: spec.source, isEphemeral: spec.isEphemeral, attachment: nil,
+      mutable: IOLimits.merging(spec.mutableParameters, into: [:]))
     return Plan(record: record, source: origin)
   }
 

@@ -1,3 +1,4 @@
+import JSONText
 import Storage
 
 /// The layout of metadata files that this code reads and writes.
@@ -42,6 +43,8 @@ struct VolumeRecord: Hashable, Sendable {
   let source: ContentSource?
   let isEphemeral: Bool
   var attachment: NodeAttachment?
+  /// Mutable parameters, canonical; records of earlier versions have none.
+  var mutable: [String: String] = [:]
 }
 
 /// What `snapshot.json` holds.
@@ -78,7 +81,7 @@ private struct Reader {
   let json: JSON
 
   init(_ bytes: [UInt8]) throws {
-    guard let json = try? JSON(parsing: bytes), let version = json["version"]?.number else {
+    guard let json = try? JSON(parsing: bytes), let version = json["version"]?.integer else {
       throw Damaged(field: "version")
     }
     guard version == currentVersion else { throw UnknownVersion(version: version) }
@@ -86,7 +89,7 @@ private struct Reader {
   }
 
   func string(_ key: String) throws -> String { try value(key, json[key]?.string) }
-  func number(_ key: String) throws -> Int64 { try value(key, json[key]?.number) }
+  func number(_ key: String) throws -> Int64 { try value(key, json[key]?.integer) }
 
   func size(_ key: String) throws -> ByteCount {
     let number = try number(key)
@@ -149,8 +152,8 @@ extension FormatState {
 
 extension Timestamp {
   fileprivate func write(to members: inout [String: JSON]) {
-    members["created"] = .number(seconds)
-    members["created_nanoseconds"] = .number(Int64(nanoseconds))
+    members["created"] = .integer(seconds)
+    members["created_nanoseconds"] = .integer(Int64(nanoseconds))
   }
 }
 
@@ -170,11 +173,12 @@ extension VolumeRecord {
         capability: try reader.value("attachment", json["capability"]?.string),
         readOnly: try reader.value("attachment", json["read_only"]?.bool))
     }
+    if let json = reader.json["mutable"] { mutable = try reader.value("mutable", json.strings) }
   }
 
   var encoded: [UInt8] {
     var members: [String: JSON] = [
-      "version": .number(currentVersion), "name": .string(name), "capacity": .number(capacity.bytes),
+      "version": .integer(currentVersion), "name": .string(name), "capacity": .integer(capacity.bytes),
       "content": .string(content.text), "parameters": .strings(parameters), "ephemeral": .bool(isEphemeral),
     ]
     format.write(to: &members)
@@ -184,12 +188,13 @@ extension VolumeRecord {
     case nil: break
     }
     if let attachment {
-      members["attachment"] = .object([
+      members["attachment"] = .object(sorting: [
         "node": .string(attachment.node.rawValue), "capability": .string(attachment.capability),
         "read_only": .bool(attachment.readOnly),
       ])
     }
-    return JSON.object(members).encoded
+    if !mutable.isEmpty { members["mutable"] = .strings(mutable) }
+    return JSON.line(members)
   }
 }
 
@@ -205,12 +210,12 @@ extension SnapshotRecord {
 
   var encoded: [UInt8] {
     var members: [String: JSON] = [
-      "version": .number(currentVersion), "name": .string(name), "source": .string(source.rawValue),
-      "size": .number(size.bytes), "content": .string(content.text),
+      "version": .integer(currentVersion), "name": .string(name), "source": .string(source.rawValue),
+      "size": .integer(size.bytes), "content": .string(content.text),
     ]
     format.write(to: &members)
     created.write(to: &members)
-    return JSON.object(members).encoded
+    return JSON.line(members)
   }
 }
 
@@ -226,10 +231,10 @@ extension GroupRecord {
 
   var encoded: [UInt8] {
     var members: [String: JSON] = [
-      "version": .number(currentVersion), "name": .string(name),
+      "version": .integer(currentVersion), "name": .string(name),
       "members": .array(self.members.map { .string($0.rawValue) }),
     ]
     created.write(to: &members)
-    return JSON.object(members).encoded
+    return JSON.line(members)
   }
 }

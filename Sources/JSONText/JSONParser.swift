@@ -8,6 +8,13 @@ extension JSON {
     var parser = Parser(bytes: Array(text.utf8))
     self = try parser.document()
   }
+
+  /// Reads bytes of files and pipes. What is not UTF-8 is an error.
+  package init(parsing bytes: [UInt8]) throws(JSONError) {
+    guard String(validating: bytes, as: UTF8.self) != nil else { throw JSONError("not UTF-8") }
+    var parser = Parser(bytes: bytes)
+    self = try parser.document()
+  }
 }
 
 private struct Parser {
@@ -126,13 +133,16 @@ private struct Parser {
 
   private mutating func string() throws(JSONError) -> String {
     index += 1
-    var result: [UInt8] = []
+    // Nearly every string holds no escape: one slice.
+    let start = index
+    while let byte = next, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { index += 1 }
+    var result = bytes[start..<index]
     while true {
       guard let byte = next else { throw error("string without an end") }
       switch byte {
       case UInt8(ascii: "\""):
         index += 1
-        // The text came in as a String and escapes are checked below, so this repairs nothing.
+        // The whole text is valid and escapes are checked below, so this repairs nothing.
         return String(decoding: result, as: UTF8.self)
       case UInt8(ascii: "\\"):
         index += 1

@@ -30,6 +30,7 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case groupMemberCut = "group.member-cut"
   case groupBeforeRename = "group.before-rename"
   case groupAfterRename = "group.after-rename"
+  case modifyRecorded = "modify.recorded"
   case attachRecorded = "attach.recorded"
   case detachRecorded = "detach.recorded"
   case connectAttached = "connect.attached"
@@ -47,8 +48,10 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case publishTargetMade = "publish.target-made"
   case publishLoopAttached = "publish.loop-attached"
   case publishAfterBind = "publish.after-bind"
+  case publishBeforeLimits = "publish.before-limits"
   case publishEphemeralCreated = "publish.ephemeral-created"
   case unpublishAfterUnmount = "unpublish.after-unmount"
+  case unpublishLimitsLifted = "unpublish.limits-lifted"
   case unpublishTargetRemoved = "unpublish.target-removed"
   case unpublishEphemeralDisconnected = "unpublish.ephemeral-disconnected"
 

@@ -12,6 +12,15 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Serve volumes from this directory, when no backend is configured.", valueName: "path"))
   var dataDirectory: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Serve thin volumes from this volume group, when no backend is configured; needs --thin-pool.",
+      valueName: "name"))
+  var volumeGroup: String?
+
+  @Option(help: ArgumentHelp("The thin pool of --volume-group.", valueName: "name"))
+  var thinPool: String?
+
   @Option(help: "The services to serve: controller, node or all.")
   var mode: String?
 
@@ -36,18 +45,25 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("How long calls in flight may go on at the end.", valueName: "seconds"))
   var grace: String?
 
+  @Option(help: "Who makes volumes larger: controller, or node alone (distributed provisioning).")
+  var expansion: String?
+
   @Flag(name: .customLong("advertise-1.13"), help: "Advertise capabilities that only CSI 1.13 knows.")
   var advertise113 = false
 
   /// Defaults, file, environment and these flags, in this order.
   /// - Throws: `ConfigurationError`.
   func load(environment: [String: String]) throws -> Configuration {
-    var result = try Configuration.load(file: config, dataDirectory: dataDirectory, environment: environment)
+    var result = try Configuration.load(
+      file: config,
+      quickStart: .init(dataDirectory: dataDirectory, volumeGroup: volumeGroup, thinPool: thinPool),
+      environment: environment)
     let flags: [(key: String, flag: String, value: String?)] = [
       ("endpoint", "--endpoint", endpoint), ("mode", "--mode", mode), ("nodeID", "--node-id", nodeID),
       ("driverName", "--driver-name", driverName), ("httpEndpoint", "--http-endpoint", httpEndpoint),
       ("logFormat", "--log-format", logFormat), ("logLevel", "--log-level", logLevel),
       ("socketMode", "--socket-mode", socketMode), ("grace", "--grace", grace),
+      ("expansion", "--expansion", expansion),
       ("advertise113", "--advertise-1.13", advertise113 ? "true" : nil),
     ]
     for (key, flag, value) in flags {

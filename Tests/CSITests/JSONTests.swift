@@ -1,4 +1,5 @@
 import CSI
+import JSONText
 import Testing
 
 @Suite struct JSONTests {
@@ -21,6 +22,46 @@ import Testing
   ])
   func `what is not JSON is refused`(text: String) {
     #expect(throws: JSONError.self) { try JSON(parsing: text) }
+  }
+
+  @Test func `bytes are read as texts are, and must be UTF-8`() throws {
+    #expect(try JSON(parsing: Array(#"{"é\n":[1,"😀"]}"#.utf8)) == ["é\n": [1, "😀"]])
+    for bytes: [UInt8] in [
+      [0x22, 0xFF, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22], [0x22, 0xC0, 0x80],
+    ] {
+      #expect(throws: JSONError.self) { try JSON(parsing: bytes) }
+    }
+  }
+
+  @Test func `bytes at random never crash the parser and what is read survives a round trip`() throws {
+    var seed: UInt64 = 42
+    let alphabet = Array("{}[]\",:\\u0019ntfalse \u{e9}".utf8) + [0xFF, 0x80, 0]
+    for _ in 0..<20_000 {
+      var bytes: [UInt8] = []
+      for _ in 0..<24 {
+        seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        bytes.append(alphabet[Int(seed >> 33) % alphabet.count])
+      }
+      if let value = try? JSON(parsing: bytes) { #expect(try JSON(parsing: Array(value.text.utf8)) == value) }
+    }
+  }
+
+  @Test func `values are had by what they should be, and nil when they are something else`() {
+    let json: JSON = ["s": "x", "i": 7, "b": true, "a": [1], "o": ["k": "v"], "m": ["k": "v", "n": 1]]
+    #expect(json["s"]?.string == "x" && json["i"]?.integer == 7 && json["b"]?.bool == true && json["a"]?.array == [1])
+    #expect(json["o"]?.strings == ["k": "v"] && json["m"]?.strings == nil && json["s"]?.strings == nil)
+    #expect(json["i"]?.string == nil && json["s"]?.integer == nil && json["i"]?.bool == nil && json["o"]?.array == nil)
+    #expect(JSON.number(1.5).integer == nil)
+  }
+
+  @Test func `a file of one line has its keys in order`() throws {
+    let hard = ["", "\"\\/", "\n\t\r\u{8}\u{c}\u{1}\u{7f}", "名前 😀 e\u{301} \u{2028}", "\u{fffd}", "null"]
+    let line = JSON.line([
+      "b": .integer(.min), "a": .strings(["z": "1", "y": "2"]), "c": .array(hard.map(JSON.string)),
+    ])
+    #expect(String(decoding: line, as: UTF8.self).hasPrefix(#"{"a":{"y":"2","z":"1"},"b":-9223372036854775808,"c":["#))
+    #expect(line.count { $0 == 0x0A } == 1 && line.last == 0x0A)
+    #expect(try JSON(parsing: line)["c"]?.array?.compactMap(\.string) == hard)
   }
 
   @Test func `nesting is bounded`() {

@@ -141,19 +141,20 @@ import Testing
   }
 
   @Test func `a data directory is a file backend, but not beside other backends`() throws {
-    let configuration = try Configuration.load(file: nil, dataDirectory: "/srv/x", environment: [:])
+    let configuration = try Configuration.load(
+      file: nil, quickStart: .init(dataDirectory: "/srv/x"), environment: [:])
     #expect(
       configuration.backends == [
         BackendConfiguration(
           name: try BackendName(validating: "file"), kind: .file(try FileBackendConfiguration(directory: "/srv/x")))
       ])
     #expect(throws: ConfigurationError.self) {
-      try Configuration.load(file: nil, dataDirectory: "relative", environment: [:])
+      try Configuration.load(file: nil, quickStart: .init(dataDirectory: "relative"), environment: [:])
     }
   }
 
   @Test func `a missing file is an error that names it`() {
-    #expect { try Configuration.load(file: "/no/such/file.yaml", dataDirectory: nil, environment: [:]) } throws: {
+    #expect { try Configuration.load(file: "/no/such/file.yaml", environment: [:]) } throws: {
       "\($0)" == "/no/such/file.yaml: cannot open it: No such file or directory"
     }
   }
@@ -166,6 +167,12 @@ import Testing
       if let variable = setting.environment { #expect(text.contains("`\(variable)`"), "\(variable)") }
     }
     for setting in FileBackendConfiguration.settings { #expect(text.contains("`\(setting.key)`"), "\(setting.key)") }
+    for setting in LVMSettings.settings { #expect(text.contains("`\(setting.key)`"), "\(setting.key)") }
+    for setting in DeviceClassSettings.settings { #expect(text.contains("`\(setting.key)`"), "\(setting.key)") }
+    for variable in [
+      Configuration.fileVariable, Configuration.dataDirectoryVariable, Configuration.volumeGroupVariable,
+      Configuration.thinPoolVariable,
+    ] { #expect(text.contains("`\(variable)`"), "\(variable)") }
   }
 }
 

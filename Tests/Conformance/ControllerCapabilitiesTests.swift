@@ -12,23 +12,11 @@ extension Conformance {
         #expect(
           Set(told).isSuperset(of: [
             .createDeleteVolume, .listVolumes, .getCapacity, .createDeleteSnapshot, .listSnapshots, .cloneVolume,
-            .expandVolume, .getVolume, .volumeCondition, .singleNodeMultiWriter, .getSnapshot,
+            .expandVolume, .getVolume, .volumeCondition, .singleNodeMultiWriter, .getSnapshot, .modifyVolume,
           ]))
         #expect(!told.contains(.unknown))
         if told.contains(.listVolumesPublishedNodes) { #expect(told.contains(.publishUnpublishVolume)) }
         if told.contains(.publishReadonly) { #expect(told.contains(.publishUnpublishVolume)) }
-      }
-    }
-
-    @Test func `modification is served where it is told`() async throws {
-      try await withServer { server in
-        let told = try await server.controllerCapabilities().contains(.modifyVolume)
-        if Backend.underTest == .file { #expect(!told) }
-        let volume = try await server.create(.named("v"))
-        try await server.refuses(
-          told ? .invalidArgument : .unimplemented, by: Methods.controllerModifyVolume,
-          ControllerModifyVolumeRequest(volumeID: volume.volumeID, mutableParameters: ["iops": "1"]))
-        try await server.delete(volume)
       }
     }
 

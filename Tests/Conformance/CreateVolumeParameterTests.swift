@@ -3,7 +3,7 @@ import GRPC
 import Testing
 
 extension Conformance {
-  /// Parameters, mutable parameters and topology of CreateVolume.
+  /// Parameters and topology of CreateVolume.
   @Suite struct CreateVolumeParameters {
     @Test(arguments: [
       ["colour": "green"], ["provisioning": "magic"], ["mkfsOptions": "--help; reboot"], ["fsType": "ntfs"], ["": ""],
@@ -28,14 +28,6 @@ extension Conformance {
             ]))
         #expect(try await server.create(.named("v")) == volume)
         try await server.delete(volume)
-      }
-    }
-
-    @Test func `mutable parameters that the backend does not know are refused`() async throws {
-      try await withServer { server in
-        var request = CreateVolumeRequest.named("v")
-        request.mutableParameters = ["iops": "100"]
-        try await server.refuses(.invalidArgument, by: Methods.createVolume, request)
       }
     }
 

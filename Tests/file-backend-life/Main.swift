@@ -42,6 +42,7 @@ private struct Life {
     _ = try await backend.attach(
       a.id, to: node, capability: capability, readOnly: false, secrets: .none)
     try await withDevice(a.id) { device in try write(device) }
+    try await backend.modify(a.id, mutableParameters: ["iops-read": "100"], secrets: .none)
     let snapshot = try await snapshot("s", of: a.id)
     let restored = try await volume("r", from: .snapshot(snapshot.id))
     let clone = try await volume("c", from: .volume(a.id))

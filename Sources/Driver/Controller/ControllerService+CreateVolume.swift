@@ -8,6 +8,11 @@ extension ControllerService {
     return try await gate.run(exclusive: order.keys(registry), shared: order.sharedKeys, request: request) {
       if let (existing, owner) = try await volume(named: order.spec.name) {
         try order.checkMatch(existing, of: owner)
+        // Success says that the volume has them, whatever an earlier request for the name asked for.
+        if let backend = order.backend as? any ModifiableBackend {
+          let id = registry.id(existing.id, of: order.backend)
+          try await modify(id, order.spec.mutableParameters, order.spec.secrets, backend)
+        }
         return response(existing, order.backend)
       }
       try await order.checkSurroundings()

@@ -4,6 +4,9 @@ import Storage
 extension ControllerService {
   /// ControllerExpandVolume: online; a volume that is large enough already is a success, nothing ever shrinks.
   func controllerExpandVolume(_ request: ControllerExpandVolumeRequest) async throws -> ControllerExpandVolumeResponse {
+    guard configuration.expansion == .controller else {
+      throw StorageError.unsupported("volumes are expanded by NodeExpandVolume alone")
+    }
     let id = registry.parse(try FieldRules.required(request.volumeID, "volume_id"))
     guard let wanted = request.capacityRange else { throw StorageError.invalid("capacity_range is required") }
     let range = try CapacityRange(validating: wanted)

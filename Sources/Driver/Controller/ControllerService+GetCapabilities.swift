@@ -30,7 +30,10 @@ extension ControllerService {
       abilities += [.createDeleteSnapshot, .listSnapshots, .getSnapshot]
     }
     if registry.conform(to: (any CloningBackend).self) { abilities.append(.cloneVolume) }
-    if registry.conform(to: (any ExpandableBackend).self) { abilities.append(.expandVolume) }
+    if configuration.expansion == .controller, registry.conform(to: (any ExpandableBackend).self) {
+      abilities.append(.expandVolume)
+    }
+    if registry.conform(to: (any ModifiableBackend).self) { abilities.append(.modifyVolume) }
     if registry.honours(.singleNodeMultiWriter) { abilities.append(.singleNodeMultiWriter) }
     if registry.conform(to: (any HealthReportingBackend).self) {
       abilities.append(.volumeCondition)

@@ -10,6 +10,7 @@ extension ControllerService {
     let capabilities = try VolumeCapability.list(request.volumeCapabilities)
     _ = try FieldRules.map(request.volumeContext, "volume_context")
     _ = try FieldRules.map(request.parameters, "parameters")
+    _ = try FieldRules.map(request.mutableParameters, "mutable_parameters")
     let volume = try await registry.volume(id)
     var response = ValidateVolumeCapabilitiesResponse()
     if let objection = objection(to: request, capabilities, volume, registry.backend(of: id)) {
@@ -20,6 +21,7 @@ extension ControllerService {
     confirmed.volumeContext = request.volumeContext
     confirmed.volumeCapabilities = request.volumeCapabilities
     confirmed.parameters = request.parameters
+    confirmed.mutableParameters = request.mutableParameters
     response.confirmed = confirmed
     return response
   }
@@ -34,6 +36,7 @@ extension ControllerService {
       if !request.parameters.isEmpty, let recorded = volume.parameters, recorded != parameters {
         return "parameters differ from those that the volume was made with"
       }
+      _ = try MutableParameters.canonical(request.mutableParameters, backend)
     } catch {
       return "\(error)"
     }

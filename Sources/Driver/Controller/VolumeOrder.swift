@@ -11,16 +11,15 @@ struct VolumeOrder: Sendable {
     let name = try FieldRules.name(request.name)
     let capabilities = try VolumeCapability.list(request.volumeCapabilities)
     let parameters = ClassParameters(try FieldRules.map(request.parameters, "parameters"))
-    guard request.mutableParameters.isEmpty else {
-      throw StorageError.invalid("mutable_parameters is not supported")
-    }
     backend = try registry.backend(named: parameters.backend)
     try backend.checkSupport(capabilities)
     source = try request.volumeContentSource.map { try Self.source($0, registry) }
     let content = try Self.content(request.volumeContentSource, source, backend)
     spec = VolumeSpec(
       name: name, capacity: try CapacityRange(validating: request.capacityRange), capabilities: capabilities,
-      parameters: try backend.canonical(parameters: parameters.rest), source: content,
+      parameters: try backend.canonical(parameters: parameters.rest),
+      mutableParameters: try MutableParameters.canonical(
+        FieldRules.map(request.mutableParameters, "mutable_parameters"), backend), source: content,
       topology: backend.topologies.isEmpty ? nil : .parsing(request.accessibilityRequirements),
       secrets: Secrets(request.secrets))
   }

@@ -3,7 +3,8 @@ import Host
 import Storage
 
 extension NodeService {
-  /// NodeExpandVolume: the device follows the volume's size, then its file system follows the device, mounted.
+  /// NodeExpandVolume: the device follows the volume's size, then its file system follows the device, mounted. Where no
+  /// controller expands, the volume itself grows first.
   func nodeExpandVolume(_ request: NodeExpandVolumeRequest) async throws -> NodeExpandVolumeResponse {
     let id = registry.parse(try FieldRules.required(request.volumeID, "volume_id"))
     let path = try FieldRules.path(request.volumePath, "volume_path")
@@ -11,6 +12,7 @@ extension NodeService {
     _ = try request.volumeCapability.map(VolumeCapability.init(validating:))
     return try await gate.run(exclusive: [.volume(id), .nodeVolume(id)], request: request) {
       let place = try await place(of: id, at: path)
+      if configuration.expansion == .node { try await expand(id, range, Secrets(request.secrets)) }
       let size = try await registry.backend(of: id).refreshSize(id.native)
       try check(size, against: range)
       switch place {
@@ -23,12 +25,26 @@ extension NodeService {
     }
   }
 
+  /// A volume that is large enough already is a success, so that a repeat goes on with what is on it.
+  ///
+  /// - Throws: `.outOfRange` also without space: the kubelet takes only that as final and lets the claim be lowered,
+  ///   RESOURCE_EXHAUSTED it repeats for ever.
+  private func expand(_ id: QualifiedID, _ range: CapacityRange, _ secrets: Secrets) async throws {
+    guard range.required != nil, let backend = registry.backend(of: id) as? any ExpandableBackend else { return }
+    do {
+      _ = try await backend.expand(id.native, to: range, secrets: secrets)
+    } catch StorageError.exhausted(let reason) {
+      throw StorageError.outOfRange(reason)
+    }
+  }
+
   private func check(_ size: ByteCount, against range: CapacityRange) throws {
     if let limit = range.limit, size > limit {
       throw StorageError.outOfRange("the volume has \(size), more than limit_bytes \(limit.bytes)")
     }
     if let required = range.required, size < required {
-      throw StorageError.outOfRange("the volume has \(size), not \(required): ControllerExpandVolume comes first")
+      let hint = configuration.expansion == .controller ? ": ControllerExpandVolume comes first" : ""
+      throw StorageError.outOfRange("the volume has \(size), not \(required)\(hint)")
     }
   }
 

@@ -12,9 +12,18 @@ extension NodeService {
       exclusive: [.nodeVolume(id), .path(order.target)], shared: [.volume(id)], request: request
     ) {
       let presence = try await stagedPresence(of: id, order)
-      switch order.capability.access {
-      case .mount: try publishFilesystem(order, presence)
-      case .block: try publishDevice(order, presence)
+      let isNew =
+        switch order.capability.access {
+        case .mount: try publishFilesystem(order, presence)
+        case .block: try publishDevice(order, presence)
+        }
+      CrashPoint.publishBeforeLimits.reached()
+      do {
+        try await limiter.limit(id, at: order.target)
+      } catch {
+        // What was published before may be in use.
+        if isNew { try? await unpublish(id, order.target) }
+        throw error
       }
       return NodePublishVolumeResponse()
     }
@@ -36,12 +45,13 @@ extension NodeService {
     return presence
   }
 
-  private func publishFilesystem(_ order: PublishOrder, _ presence: Presence) throws {
-    guard let staging = order.staging else { return }
+  /// - Returns: false when it was there already.
+  private func publishFilesystem(_ order: PublishOrder, _ presence: Presence) throws -> Bool {
+    guard let staging = order.staging else { return false }
     let existing = presence.mounts.filter { $0.mountPoint != staging }.map {
       Publication(target: $0.mountPoint, type: .mount, isReadOnly: $0.options.contains("ro"), filesystem: $0.type)
     }
-    guard try isWanted(order, existing, presence) else { return }
+    guard try isWanted(order, existing, presence) else { return false }
     if let staged = presence.mount(at: staging), staged.options.contains("ro"), !order.isReadOnly {
       throw StorageError.precondition("the volume is staged read-only")
     }
@@ -49,14 +59,16 @@ extension NodeService {
     CrashPoint.publishTargetMade.reached()
     try Mount.bind(staging, at: order.target, readOnly: order.isReadOnly)
     CrashPoint.publishAfterBind.reached()
+    return true
   }
 
-  private func publishDevice(_ order: PublishOrder, _ presence: Presence) throws {
-    guard let staging = order.staging, case .block(let device) = presence.source else { return }
+  /// - Returns: false when it was there already.
+  private func publishDevice(_ order: PublishOrder, _ presence: Presence) throws -> Bool {
+    guard let staging = order.staging, case .block(let device) = presence.source else { return false }
     let existing = try presence.deviceBinds().filter { $0.path != Self.devicePath(staging: staging) }.map {
       Publication(target: $0.path, type: .block, isReadOnly: $0.isReadOnly)
     }
-    guard try isWanted(order, existing, presence) else { return }
+    guard try isWanted(order, existing, presence) else { return false }
     try HostPath.createFile(order.target)
     CrashPoint.publishTargetMade.reached()
     // A read-only bind mount does not keep anybody from writing to a device; a read-only device does.
@@ -64,6 +76,7 @@ extension NodeService {
     CrashPoint.publishLoopAttached.reached()
     try Mount.bind(shown, at: order.target, readOnly: false)
     CrashPoint.publishAfterBind.reached()
+    return true
   }
 
   /// - Returns: false when the volume is published as wanted.

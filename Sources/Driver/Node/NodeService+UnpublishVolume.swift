@@ -20,9 +20,13 @@ extension NodeService {
   }
 
   /// A block target outlives its read-only loop device, so that a repeat after a crash knows that there may be one.
-  private func unpublish(_ id: QualifiedID, _ target: String) async throws {
+  func unpublish(_ id: QualifiedID, _ target: String) async throws {
+    let isLimited = registry.backend(of: id) is any IOLimitingBackend
+    let device = isLimited ? try IOLimiter.device(at: target) : nil
     try await unmount(target, of: id)
     CrashPoint.unpublishAfterUnmount.reached()
+    try limiter.lift(device, at: target)
+    CrashPoint.unpublishLimitsLifted.reached()
     let isFile = try FileKind.of(target) == .file
     if isFile, let source = try await registry.backend(of: id).connected(id.native) {
       for loop in try Presence(of: source).idleReadOnlyLoops() { try loop.detach() }

@@ -8,6 +8,8 @@ struct NodeService: Sendable {
   let gate: OperationGate
   let configuration: DriverConfiguration
 
+  var limiter: IOLimiter { IOLimiter(registry: registry, configuration: configuration) }
+
   /// Checks a path that the CO gives up. Its parent may be gone already: nothing is there then, and nothing to refuse.
   /// - Returns: the path as the mount table would spell it.
   func pathToLeave(_ path: String) throws -> String {

@@ -16,6 +16,7 @@ struct HostCheck {
       settings.backends.map { backend in
         switch backend.kind {
         case .file(let file): file.defaultFilesystem
+        case .lvm(let lvm): lvm.defaultFilesystem
         }
       })
   }
@@ -116,9 +117,10 @@ struct HostCheck {
   // MARK: directories
 
   private var directories: [Finding] {
-    settings.backends.flatMap { backend in
+    settings.backends.flatMap { backend -> [Finding] in
       switch backend.kind {
       case .file(let file): DirectoryCheck(file.directory, directIO: file.directIO).findings(backend.name.rawValue)
+      case .lvm: []
       }
     }
   }

@@ -2,6 +2,7 @@ import Configuration
 import FileBackend
 import GRPC
 import Glibc
+import LVMBackend
 import Storage
 
 extension Service {
@@ -17,6 +18,7 @@ extension Service {
   static func backend(_ entry: BackendConfiguration, _ settings: Configuration, _ node: NodeID) throws -> Backend {
     switch entry.kind {
     case .file(let file): try fileBackend(entry.name, file, settings, node)
+    case .lvm: throw ConfigurationError("backends of type lvm are not served yet")
     }
   }
 
@@ -30,6 +32,38 @@ extension Service {
         overprovisionRatio: file.overprovision, defaultSize: file.defaultSize, minimumSize: file.minimumSize,
         maximumSize: file.maximumSize, defaultFilesystem: file.defaultFilesystem, directIO: file.directIO,
         executable: "/proc/self/exe"))
+  }
+
+  /// - Throws: `StorageError.invalid` when values make no sense together.
+  static func lvmConfiguration(
+    _ name: BackendName, _ lvm: LVMSettings, _ settings: Configuration, _ node: NodeID
+  ) throws -> LVMBackendConfiguration {
+    try LVMBackendConfiguration(
+      name: name, nodeID: node, topologies: [Topology(["\(settings.driverName)/node": node.rawValue])],
+      classes: lvm.classes.map(deviceClass), defaultSize: lvm.defaultSize, minimumSize: lvm.minimumSize,
+      maximumSize: lvm.maximumSize, defaultFilesystem: lvm.defaultFilesystem, executable: "/proc/self/exe",
+      // Two drivers, or two backends of one, must not wait for each other's worker.
+      runtimeDirectory: "\(lvm.runtimeDirectory)/\(settings.driverName)/\(name)", lockDirectory: lvm.lockDirectory)
+  }
+
+  private static func deviceClass(_ one: DeviceClassSettings) -> DeviceClass {
+    let layout: DeviceClass.Layout =
+      switch one.layout {
+      case .thin(let pool): .thin(pool: pool)
+      case .linear: .linear
+      case .striped(let stripes): .striped(stripes)
+      case .raid1(let copies): .raid1(copies)
+      }
+    let wipe: DeviceClass.Wipe =
+      switch one.wipe {
+      case .delete: .delete
+      case .create: .create
+      case .none: .none
+      }
+    return DeviceClass(
+      name: one.name, volumeGroup: one.volumeGroup, volumeGroupUUID: one.volumeGroupUUID, layout: layout,
+      overprovision: one.overprovision, wipe: wipe,
+      autoExtend: one.autoExtendThreshold.map { .init(threshold: $0, step: one.autoExtendStep) })
   }
 
   /// - Throws: `ConfigurationError` when the host has none.

@@ -44,7 +44,9 @@ final class Service: Sendable {
           driverName: settings.driverName, version: Version.current, nodeID: node,
           mode: DriverMode(rawValue: settings.mode.rawValue) ?? .all,
           maxVolumesPerNode: Int64(settings.maxVolumesPerNode), allowedPathPrefixes: settings.allowedPaths,
-          advertises113: settings.advertise113, ephemeralLimit: settings.ephemeralLimit),
+          advertises113: settings.advertise113, ephemeralLimit: settings.ephemeralLimit,
+          expansion: ExpansionPlace(rawValue: settings.expansion.rawValue) ?? .controller,
+          cgroupRoot: settings.cgroupRoot),
         backends: backends, logger: Logger(label: "driver"))
     } catch let error as StorageError {
       throw ConfigurationError("\(error)")

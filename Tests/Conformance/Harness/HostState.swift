@@ -52,7 +52,7 @@ extension Server {
     case .file: return HostState.loopDevices(below: directory).filter { $0.value != directory + "/disk" }
     case .lvm:
       let mapped = VolumeGroup.devices
-      let places = Set(mapped.keys.map { "/dev/" + $0 } + mapped.values.map { "/dev/mapper/" + $0 })
+      let places = Set(mapped.keys).union(mapped.values.map { "/dev/mapper/" + $0 })
       return mapped.merging(HostState.loopDevices(over: places)) { one, _ in one }
     }
   }

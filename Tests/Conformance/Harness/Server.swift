@@ -140,9 +140,10 @@ final class Server: Sendable {
       .merging(options.environment) { _, ours in ours }
   }
 
-  func start() async throws {
+  /// - Parameter overrides: variables for this one start.
+  func start(environment overrides: [String: String] = [:]) async throws {
     if isOnDisk, !Files.exists(directory + "/disk") { try await makeDisk() }
-    let program = try Program(try command(), output: logFile, environment: environment)
+    let program = try Program(try command(), output: logFile, environment: environment.merging(overrides) { $1 })
     var client: Client?
     try await waitUntil("the server is ready") {
       if let status = program.status() { throw GaveUp(what: "the server starts; status \(status): \(log)") }

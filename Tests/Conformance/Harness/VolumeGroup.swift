@@ -18,7 +18,7 @@ enum VolumeGroup {
     name.split(separator: "-", omittingEmptySubsequences: false).joined(separator: "--")
   }
 
-  /// Active devices of volumes and snapshots, `dm-3`, and their names in /dev/mapper.
+  /// Active devices of volumes and snapshots, `/dev/dm-3`, and their names in /dev/mapper.
   static var devices: [String: String] {
     mapped.filter { $0.value.hasPrefix(prefix + "csi_") || $0.value.hasPrefix(prefix + "css_") }
   }
@@ -27,10 +27,12 @@ enum VolumeGroup {
   private static var mapped: [String: String] {
     var found: [String: String] = [:]
     for device in Files.names("/sys/block") where device.hasPrefix("dm-") {
-      found[device] = String(Files.text("/sys/block/\(device)/dm/name").dropLast())
+      found["/dev/" + device] = String(Files.text("/sys/block/\(device)/dm/name").dropLast())
     }
     return found
   }
+
+  private static func name(of device: String) -> String { String(device.dropFirst("/dev/".count)) }
 
   /// The device of a part of the pool: `-tpool`, `_tdata`, or nothing for the pool itself.
   private static func poolDevice(_ part: String) -> String? {
@@ -40,12 +42,12 @@ enum VolumeGroup {
   /// The size of the thin pool in bytes. A pool without volumes is one device, with volumes it has one below.
   static var poolSize: Int64 {
     guard let device = poolDevice("-tpool") ?? poolDevice("") else { return 0 }
-    return (Int64(Files.text("/sys/block/\(device)/size").dropLast()) ?? 0) * 512
+    return (Int64(Files.text("/sys/block/\(name(of: device))/size").dropLast()) ?? 0) * 512
   }
 
   /// The first MiB of the pool's disk, where LVM keeps what it knows of the group, old versions too.
   static var metadataArea: [UInt8] {
-    guard let data = poolDevice("_tdata"), let disk = Files.names("/sys/block/\(data)/slaves").first else {
+    guard let data = poolDevice("_tdata"), let disk = Files.names("/sys/block/\(name(of: data))/slaves").first else {
       return []
     }
     return Files.bytes("/dev/" + disk, count: 1 << 20)
@@ -61,8 +63,7 @@ enum VolumeGroup {
 
   /// Takes away what a failed scenario left.
   static func clear() async {
-    for device in devices.keys {
-      let node = "/dev/" + device
+    for node in devices.keys {
       for entry in HostState.mounts(of: node).reversed() { _ = try? await Program.run(["umount", "-l", entry]) }
       for loop in HostState.loopDevices(over: [node]).keys { _ = try? await Program.run(["losetup", "-d", loop]) }
       _ = try? await Program.run(["dmsetup", "resume", node])
