@@ -42,6 +42,24 @@ package enum BlockDevice {
     try check(cl_block_flush(device.raw), "BLKFLSBUF", path)
   }
 
+  /// Overwrites ranges of bytes with zeroes (BLKZEROOUT), durably; devices that can do that themselves are told to. The
+  /// device must be nobody else's: neither mounted nor part of another device.
+  /// - Parameter ranges: multiples of 4096.
+  /// - Throws: `SystemCallError`; EBUSY when somebody holds the device.
+  package static func zero(_ path: String, _ ranges: [Range<Int64>], exclusively: Bool = true) throws {
+    let device = try Descriptor(opening: path, O_RDWR | (exclusively ? O_EXCL : 0))
+    // In pieces: one request for a large device could not be interrupted by anything.
+    let piece = 64 << 20
+    for range in ranges {
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: piece) {
+        let length = min(Int64(piece), range.upperBound - start)
+        try check(cl_block_zero(device.raw, UInt64(start), UInt64(length)), "BLKZEROOUT", path)
+      }
+    }
+    HostCounters.countSync()
+    guard fsync(device.raw) == 0 else { throw SystemCallError("fsync", path: path, errno: errno) }
+  }
+
   /// Whether nobody holds the device for themselves alone: no mount and no program such as mkfs (open(2), O_EXCL).
   /// - Throws: `SystemCallError`.
   static func isUnused(_ path: String) throws -> Bool {

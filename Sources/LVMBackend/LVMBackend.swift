@@ -1,0 +1,62 @@
+import Logging
+import Storage
+import Synchronization
+
+/// Volumes that are logical volumes of this host's volume groups.
+///
+/// LVM's own metadata are the record: everything about a volume or snapshot is in the tags of its logical volume, set by
+/// the very command that makes it (see `VolumeRecord`, `SnapshotRecord`). All volumes live on this node only.
+package final class LVMBackend: Sendable {
+  package let configuration: LVMBackendConfiguration
+  let lvm: LVM
+  let logger: Logger
+  let state = Mutex(State())
+
+  struct State: Sendable {
+    var isPrepared = false
+    /// Promised to volumes that are being made or grown; see `reserve`.
+    var reservations: [Space: Int64] = [:]
+    /// Counts the promises that were taken back.
+    var releases = 0
+    /// Logical volumes whose bytes are being overwritten now.
+    var wiping: Set<LVPath> = []
+  }
+
+  package init(_ configuration: LVMBackendConfiguration, logger: Logger = Logger(label: "lvm")) {
+    self.configuration = configuration
+    self.logger = logger
+    var groups: [String: String?] = [:]
+    for one in configuration.classes {
+      groups.updateValue(one.volumeGroupUUID ?? groups[one.volumeGroup] ?? nil, forKey: one.volumeGroup)
+    }
+    lvm = LVM(
+      LVM.Settings(
+        executable: configuration.executable, runtimeDirectory: configuration.runtimeDirectory,
+        lockDirectory: configuration.lockDirectory, groups: groups), logger: logger)
+    groupNames = groups.keys.sorted()
+  }
+
+  /// The volume groups of all classes, each once.
+  let groupNames: [String]
+
+  package func close() async {
+    state.withLock { $0.isPrepared = false }
+    await lvm.close()
+  }
+
+  /// - Throws: `.unavailable` before `prepare` succeeded.
+  func checkPrepared() throws {
+    guard state.withLock({ $0.isPrepared }) else {
+      throw StorageError.unavailable("the LVM backend is not prepared yet")
+    }
+  }
+
+  /// Commands given to LVM since the start.
+  package var commands: Int { lvm.commands }
+}
+
+/// Where space is promised from.
+enum Space: Hashable, Sendable {
+  case pool(LVPath)
+  case group(String)
+}

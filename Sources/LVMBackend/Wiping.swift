@@ -1,0 +1,86 @@
+import Host
+import Storage
+
+extension DeviceClass {
+  /// Whether a new volume may show bytes of a former owner that must go before it is given out.
+  func needsCleaning(for content: VolumeContent) -> Bool {
+    guard !layout.isThin else { return false }
+    return wipe == .create || content != .block
+  }
+}
+
+// Thick volumes show what the disk holds. What a class says about that is done here; thin pools zero by themselves.
+extension LVMBackend {
+  /// Overwrites what must not be seen of a new thick volume, then gives it out.
+  ///
+  /// Where the whole is not wiped at creation, at least the places go where signatures lie: remains of an old file
+  /// system must neither be adopted nor keep a new one from being made.
+  func cleaned(_ record: VolumeRecord, _ deviceClass: DeviceClass) async throws -> VolumeRecord {
+    let end = record.size.bytes
+    let head = min(end, 4 << 20)
+    let tail = max(end - 1 << 20, head)
+    try await overwrite(record.path, deviceClass.wipe == .create ? [0..<end] : [0..<head, tail..<end])
+    var ready = record
+    ready.state = .ready
+    try await update(record, to: ready)
+    try await lvm.deactivate(record.path)
+    return ready
+  }
+
+  /// Overwrites and removes a volume that is marked as deleted.
+  /// - Throws: `.busy` while that is going on.
+  func finishDeletion(of record: VolumeRecord) async throws {
+    try await whileWiping(record.path) {
+      try await overwrite(record.path, [0..<record.size.bytes])
+      CrashPoint.deleteHalfUnlinked.reached()
+      try await lvm.remove(record.path)
+    }
+  }
+
+  /// Overwrites the part of a volume that an expansion added, then gives it out.
+  func finishGrowth(of record: VolumeRecord) async throws -> VolumeRecord {
+    guard let wiped = record.wipedSize else { return record }
+    let isActive = try DeviceMapper.info(record.path) != nil
+    if isActive, record.content == .block, record.encryption == nil {
+      throw StorageError.precondition(
+        "volume \(record.id) is in use as a raw device; its growth is wiped first, which takes it being disconnected")
+    }
+    var grown = record
+    grown.wipedSize = nil
+    try await whileWiping(record.path) {
+      if wiped < record.size {
+        // Below a mounted file system, which does not reach there yet, the device is held by the mount.
+        try await overwrite(record.path, [wiped.bytes..<record.size.bytes], exclusively: !isActive)
+      }
+      try await update(record, to: grown)
+      if !isActive { try await lvm.deactivate(record.path) }
+    }
+    return grown
+  }
+
+  private func whileWiping(_ path: LVPath, _ body: () async throws -> Void) async throws {
+    guard state.withLock({ $0.wiping.insert(path).inserted }) else {
+      throw StorageError.busy("\(path) is being overwritten")
+    }
+    defer { _ = state.withLock { $0.wiping.remove(path) } }
+    try await body()
+  }
+
+  /// Leaves the volume active.
+  private func overwrite(_ path: LVPath, _ ranges: [Range<Int64>], exclusively: Bool = true) async throws {
+    try await lvm.activate(path)
+    let device = try devicePath(of: path)
+    try await OwnThread.run("wipe") { try BlockDevice.zero(device, ranges, exclusively: exclusively) }
+  }
+}
+
+/// Threads for single pieces of blocking work that may take minutes, so that the pool's threads stay free.
+enum OwnThread {
+  /// Runs `work` to its end on a new thread, whatever becomes of the caller.
+  static func run<T: Sendable>(_ name: String, _ work: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+      let started = Thread.start(name: name) { continuation.resume(with: Result { try work() }) }
+      if !started { continuation.resume(throwing: StorageError.unavailable("the system has no thread to give")) }
+    }
+  }
+}
