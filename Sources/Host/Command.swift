@@ -46,6 +46,15 @@ package enum Command {
   ///   - package: what to install when the program is missing, for the message.
   /// - Throws: `StorageError.failed` when the program is missing or cannot be started, `.invalid` for NUL.
   package static func run(_ argv: [String], limit: Duration, package: String? = nil) async throws -> Output {
+    let path = try resolve(argv, package: package)
+    HostCounters.countProgram()
+    let arguments = Array(argv.dropFirst())
+    // A task of its own: awaiting its value passes no cancellation on.
+    return try await Task { try await supervise(path, arguments, limit: limit) }.value
+  }
+
+  /// - Throws: as `run`.
+  static func resolve(_ argv: [String], package: String?) throws -> String {
     guard let program = argv.first else { throw StorageError.failed("no program to run") }
     guard let path = locate(program) else {
       throw StorageError.failed("\(program) is not installed" + (package.map { "; install the package \($0)" } ?? ""))
@@ -53,29 +62,31 @@ package enum Command {
     guard argv.allSatisfy({ !$0.utf8.contains(0) }) else {
       throw StorageError.invalid("an argument of \(program) contains NUL")
     }
-    HostCounters.countProgram()
-    let arguments = Array(argv.dropFirst())
-    // A task of its own: awaiting its value passes no cancellation on.
-    return try await Task { try await supervise(path, arguments, limit: limit) }.value
+    return path
   }
 
   private static let retained = 8 << 10
-
-  private static func supervise(_ path: String, _ arguments: [String], limit: Duration) async throws -> Output {
-    let environment: [Environment.Key: String] = [
-      "LC_ALL": "C", "PATH": searchPath.joined(separator: ":"), "HOME": "/", "TERM": "dumb",
-    ]
+  static let teardown: [TeardownStep] = [.gracefulShutDown(allowedDurationToNextStep: .seconds(10))]
+  static let environment: [Environment.Key: String] = [
+    "LC_ALL": "C", "PATH": searchPath.joined(separator: ":"), "HOME": "/", "TERM": "dumb",
+  ]
+  static var platformOptions: PlatformOptions {
     var options = PlatformOptions()
     options.createSession = true  // signals of our terminal are not for it
+    return options
+  }
+
+  private static func supervise(_ path: String, _ arguments: [String], limit: Duration) async throws -> Output {
     do {
       let result = try await Subprocess.run(
         .path(FilePath(path)), arguments: Arguments(arguments), environment: .custom(environment),
-        workingDirectory: "/", platformOptions: options, input: .none, output: .sequence, error: .combinedWithOutput
+        workingDirectory: "/", platformOptions: platformOptions, input: .none, output: .sequence,
+        error: .combinedWithOutput
       ) { execution in
         try await withThrowingTaskGroup(of: Bool.self) { group in
           group.addTask {
             guard (try? await Task.sleep(for: limit)) != nil else { return false }
-            await execution.teardown(using: [.gracefulShutDown(allowedDurationToNextStep: .seconds(10))])
+            await execution.teardown(using: teardown)
             return true
           }
           let text = try await collect(execution.standardOutput)
@@ -92,7 +103,7 @@ package enum Command {
   }
 
   /// Reads to the end, so that the program never blocks on a full pipe, and keeps the beginning.
-  private static func collect(_ output: SubprocessOutputSequence) async throws -> String {
+  static func collect(_ output: SubprocessOutputSequence) async throws -> String {
     var kept: [UInt8] = []
     for try await buffer in output {
       buffer.withUnsafeBytes { kept.append(contentsOf: $0.prefix(retained - kept.count)) }

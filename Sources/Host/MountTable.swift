@@ -73,6 +73,11 @@ package struct MountTable: Sendable {
   /// The mounts whose file system lies on the block device `path`, whatever node name they were mounted by.
   package func entries(ofDevice path: String) -> [MountEntry] {
     guard let number = try? DeviceNumber.of(device: path) else { return [] }
+    return entries(ofDevice: number)
+  }
+
+  /// The mounts whose file system lies on this block device.
+  package func entries(ofDevice number: DeviceNumber) -> [MountEntry] {
     var verdicts: [String: Bool] = [:]
     return entries.filter { entry in
       if entry.device == number { return true }

@@ -76,11 +76,7 @@ extension LVMBackend {
       }
       return Origin(record)
     case .snapshot(let id):
-      guard let record = try await snapshotRecord(id) else {
-        try checkIsHere(source: id)
-        throw StorageError.notFound("there is no snapshot \(id.shortened)")
-      }
-      return Origin(record)
+      return Origin(try await existingSnapshot(id))
     }
   }
 
@@ -130,13 +126,7 @@ extension LVMBackend {
   private func build(_ plan: Plan) async throws -> VolumeRecord {
     let record = plan.record
     if let origin = plan.origin {
-      CrashPoint.cloneBegun.reached()
-      let made = try await lvm.create(
-        NewLogicalVolume(
-          record.path, size: origin.size, kind: .snapshot(of: origin.path.name),
-          tags: record.tags(owner: configuration.name)))
-      CrashPoint.cloneCopied.reached()
-      if made.size < record.wantedSize { try await lvm.extend(record.path, to: record.wantedSize) }
+      try await copy(origin, as: record)
     } else {
       _ = try await lvm.create(
         NewLogicalVolume(

@@ -12,6 +12,8 @@ extension LVMBackend {
     for one in configuration.classes { try await check(one) }
     state.withLock { $0.isPrepared = true }
     for record in try await volumeRecords() { await heal(record) }
+    try await removeIncompleteGroups()
+    poolMonitor.start(lvm)
   }
 
   /// A command that has hung this long waits for a device that does not answer; the process that runs it cannot be
@@ -51,7 +53,9 @@ extension LVMBackend {
           "thin pool \(path) does not zero its chunks (lvchange --zero y \(path)): new volumes would show the bytes "
             + "of deleted ones")
       }
-      if try DeviceMapper.poolStatus(path) == nil { try await lvm.activate(path) }
+      let isFresh = try DeviceMapper.poolStatus(path) == nil
+      if isFresh { try await lvm.activate(path) }
+      try metadataSnapshots.releaseLeftover(path, isFresh: isFresh)
     }
   }
 

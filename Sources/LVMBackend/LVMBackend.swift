@@ -11,6 +11,10 @@ package final class LVMBackend: Sendable {
   let lvm: LVM
   let logger: Logger
   let state = Mutex(State())
+  let poolMonitor: PoolMonitor
+  let metadataSnapshots: MetadataSnapshots
+  /// The last looks at pools; see `recentCondition`.
+  let recentPools = Mutex<[LVPath: RecentPool]>([:])
 
   struct State: Sendable {
     var isPrepared = false
@@ -25,6 +29,8 @@ package final class LVMBackend: Sendable {
   package init(_ configuration: LVMBackendConfiguration, logger: Logger = Logger(label: "lvm")) {
     self.configuration = configuration
     self.logger = logger
+    poolMonitor = PoolMonitor(configuration.classes, logger: logger)
+    metadataSnapshots = MetadataSnapshots(directory: configuration.runtimeDirectory)
     var groups: [String: String?] = [:]
     for one in configuration.classes {
       groups.updateValue(one.volumeGroupUUID ?? groups[one.volumeGroup] ?? nil, forKey: one.volumeGroup)
@@ -41,6 +47,7 @@ package final class LVMBackend: Sendable {
 
   package func close() async {
     state.withLock { $0.isPrepared = false }
+    await poolMonitor.stop()
     await lvm.close()
   }
 

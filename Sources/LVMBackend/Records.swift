@@ -48,6 +48,8 @@ struct SnapshotRecord: Hashable, Sendable {
     let name: String
     /// How many members the group has, so that a missing one shows.
     let members: Int
+    /// Told by one member: all of them were cut at one moment.
+    var isCut = false
   }
 
   let path: LVPath
@@ -55,6 +57,8 @@ struct SnapshotRecord: Hashable, Sendable {
   /// The CO's name for it; empty for members of groups.
   let name: String
   let source: NativeID
+  /// The uuid of the source's logical volume: a later volume of the same name is another one.
+  let sourceUUID: String
   let size: ByteCount
   let created: Timestamp
   let deviceClass: String
@@ -178,7 +182,9 @@ extension VolumeRecord {
 }
 
 extension SnapshotRecord {
-  private static let keys: Set = ["n", "node", "of", "t", "cls", "c", "f", "enc", "g", "gn", "gc"]
+  /// Says that the group is complete; set last.
+  static let cutTag = "csi.gd=1"
+  private static let keys: Set = ["n", "node", "of", "ou", "t", "cls", "c", "f", "enc", "g", "gn", "gc", "gd"]
 
   /// - Returns: nil when the logical volume is no snapshot of this backend's.
   /// - Throws: as `TagReader.init`.
@@ -191,11 +197,11 @@ extension SnapshotRecord {
       tags.has("g")
       ? Group(
         id: NativeID(try tags.text("g")), name: try tags.text("gn"),
-        members: try tags.read("gc") { Int($0).flatMap { $0 > 0 ? $0 : nil } })
+        members: try tags.read("gc") { Int($0).flatMap { $0 > 0 ? $0 : nil } }, isCut: tags.has("gd"))
       : nil
     self.init(
       path: path, id: LocalID(.snapshot, name: volume.name, node: node).id, name: try tags.text("n"),
-      source: NativeID(try tags.text("of")), size: volume.size, created: try tags.read("t", Timestamp.init(tag:)),
+      source: NativeID(try tags.text("of")), sourceUUID: try tags.text("ou"), size: volume.size, created: try tags.read("t", Timestamp.init(tag:)),
       deviceClass: try tags.text("cls"), content: try tags.content(), format: try tags.format(),
       encryption: try tags.encryption(), group: group)
   }
@@ -205,6 +211,7 @@ extension SnapshotRecord {
     tags.write("n", text: name)
     tags.write("node", text: LocalID(parsing: id)?.node.rawValue ?? "")
     tags.write("of", text: source.rawValue)
+    tags.write("ou", text: sourceUUID)
     tags.write("t", created.tag)
     tags.write("cls", text: deviceClass)
     tags.write("c", content.tag)
@@ -214,6 +221,7 @@ extension SnapshotRecord {
       tags.write("g", text: group.id.rawValue)
       tags.write("gn", text: group.name)
       tags.write("gc", String(group.members))
+      if group.isCut { tags.insert(Self.cutTag) }
     }
     return tags.tags
   }

@@ -70,6 +70,7 @@ struct TagWriter {
 
   /// `value` is escaped already.
   mutating func write(_ key: String, _ value: String) { tags.insert("csi.\(key)=\(value)") }
+  mutating func insert(_ tag: String) { tags.insert(tag) }
   mutating func write(_ key: String, text: String) { write(key, TagText.escaped(text)) }
   mutating func write(_ key: String, map: [String: String]) {
     if !map.isEmpty { write(key, TagText.escaped(map)) }

@@ -31,6 +31,8 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case groupBeforeRename = "group.before-rename"
   case groupAfterRename = "group.after-rename"
   case modifyRecorded = "modify.recorded"
+  case lvmGroupMemberMade = "lvm.group-member-made"
+  case lvmMetadataSnapshotHeld = "lvm.metadata-snapshot-held"
   case attachRecorded = "attach.recorded"
   case detachRecorded = "detach.recorded"
   case connectAttached = "connect.attached"

@@ -1,3 +1,5 @@
 #pragma once
 // libdevmapper as it is, and liblvm2cmd loaded when it is first needed.
+#include "suspend.h"
+
 #include <libdevmapper.h>

@@ -27,6 +27,37 @@ final class BackendMetrics: Sendable {
     registry.add("stowage_capacity_bytes", .gauge, help: "Space for new volumes in bytes.") {
       await self.onPool { backend in try await backend.capacity(CapacityQuery()).available.bytes }
     }
+    addPools(to: registry)
+  }
+
+  /// Pools that many volumes share.
+  private func addPools(to registry: MetricsRegistry) {
+    registry.add("stowage_pool_data_bytes", .gauge, help: "Space of a pool for volumes in bytes, used and in total.") {
+      await self.pools { ($0.usedData, $0.totalData) }
+    }
+    registry.add("stowage_pool_metadata_bytes", .gauge, help: "Space of a pool for metadata in bytes.") {
+      await self.pools { ($0.usedMetadata, $0.totalMetadata) }
+    }
+  }
+
+  private func pools(_ sizes: @escaping @Sendable (PoolUsage) -> (used: ByteCount, total: ByteCount)) async -> Samples {
+    await withTaskExecutorPreference(pool) {
+      var samples: Samples = []
+      for case let backend as any PoolReportingBackend in backends {
+        for pool in (try? await backend.pools()) ?? [] {
+          let (used, total) = sizes(pool)
+          for (kind, size) in [("used", used), ("total", total)] {
+            samples.append(
+              .init(
+                Double(size.bytes),
+                labels: [
+                  .init("backend", backend.name.rawValue), .init("pool", pool.name), .init("kind", kind),
+                ]))
+          }
+        }
+      }
+      return samples
+    }
   }
 
   private func count() async -> (volumes: Samples, snapshots: Samples) {

@@ -18,7 +18,7 @@ extension Service {
   static func backend(_ entry: BackendConfiguration, _ settings: Configuration, _ node: NodeID) throws -> Backend {
     switch entry.kind {
     case .file(let file): try fileBackend(entry.name, file, settings, node)
-    case .lvm: throw ConfigurationError("backends of type lvm are not served yet")
+    case .lvm(let lvm): LVMBackend(try lvmConfiguration(entry.name, lvm, settings, node))
     }
   }
 
