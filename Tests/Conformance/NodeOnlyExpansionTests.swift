@@ -18,7 +18,8 @@ extension Conformance {
         #expect(try await !server.controllerCapabilities().contains(.expandVolume))
         #expect(try await server.nodeCapabilities().contains(.expandVolume))
         let capabilities = try await server.call(Methods.getPluginCapabilities, .init()).capabilities
-        #expect(capabilities.contains { if case .volumeExpansion(let e)? = $0.type { e.type == .online } else { false } })
+        #expect(
+          capabilities.contains { if case .volumeExpansion(let e)? = $0.type { e.type == .online } else { false } })
         let volume = try await server.create(.named("v"))
         try await server.refuses(
           .unimplemented, by: Methods.controllerExpandVolume,

@@ -25,6 +25,22 @@ def named_steps() -> list[str]:
     return subprocess.run([binary, "crash-points"], check=True, capture_output=True, text=True).stdout.split()
 
 
+class ControlGroups:
+    """A directory that looks like cgroup version 2, with plain files: what is written to them can be read."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.add("")
+
+    def add(self, path: str) -> Path:
+        """Makes a group and returns its `io.max`."""
+        group = self.root / path
+        group.mkdir(parents=True, exist_ok=True)
+        (group / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
+        (group / "io.max").write_text("")
+        return group / "io.max"
+
+
 class Kills:
     """Counts the deaths by SIGKILL in a whole test session, by what aimed them."""
 
@@ -50,6 +66,7 @@ class Server:
         self.binary, self.root, self.csi, self.kills = binary, root, csi, kills
         self.backend = backend.BACKENDS[backend.NAME](root)
         self.socket = root / "csi.sock"
+        self.groups = ControlGroups(root / "cgroup")
         self.process: subprocess.Popen | None = None
         self.channel: grpc.Channel | None = None
         self.aim = "random"
@@ -62,6 +79,7 @@ class Server:
     def start(self, crash_at: str | None = None) -> None:
         """Starts a process and waits until it answers Probe or dies at its crash point."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("STOWAGE_", "CSI_"))}
+        environment["STOWAGE_CGROUP_ROOT"] = str(self.groups.root)
         self.aim = "random"
         if crash_at:
             environment["STOWAGE_CRASH_AT"] = crash_at
