@@ -56,6 +56,9 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case unpublishLimitsLifted = "unpublish.limits-lifted"
   case unpublishTargetRemoved = "unpublish.target-removed"
   case unpublishEphemeralDisconnected = "unpublish.ephemeral-disconnected"
+  // In the process that runs LVM's commands: before one, and after it before the answer.
+  case lvmWorkerReceived = "lvm.worker-received"
+  case lvmWorkerDone = "lvm.worker-done"
 
   private static let armed: [CrashPoint: Int]? = {
     guard let text = getenv("STOWAGE_CRASH_AT").map({ String(cString: $0) }) else { return nil }

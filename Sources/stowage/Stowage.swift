@@ -3,6 +3,7 @@ import CSIClient
 import Configuration
 import Glibc
 import Host
+import LVMBackend
 
 @main
 struct Stowage: AsyncParsableCommand {
@@ -26,6 +27,8 @@ struct Stowage: AsyncParsableCommand {
     // The process that holds file systems frozen (see Host.FreezeGuard): nothing may come before it that could touch
     // a frozen file system.
     if arguments.first == "freeze-guard" { Glibc.exit(FreezeGuard.runGuard(Array(arguments.dropFirst()))) }
+    // The process that runs LVM's commands, one at a time.
+    if arguments.first == "lvm-worker" { Glibc.exit(LVMWorker.run(Array(arguments.dropFirst()))) }
     do {
       var command = try parseAsRoot(arguments)
       if var command = command as? any AsyncParsableCommand {

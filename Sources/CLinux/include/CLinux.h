@@ -73,6 +73,19 @@ int cl_pipe(int *ends);
 /// fcntl(2) with F_DUPFD_CLOEXEC, never below 3.
 int cl_duplicate(int fd);
 
+/// fanotify(7): a descriptor (non-blocking) that tells who closes files in `directory`. Needs CAP_SYS_ADMIN.
+int cl_watch_closes(const char *directory);
+struct cl_close {
+  /// 0 when the process is not of our process namespace.
+  pid_t process;
+  /// Events were lost: anything may have been closed.
+  bool lost;
+  /// Name of the file in its directory.
+  char name[256];
+};
+/// What was closed since the last call, at most `capacity` (at most 64) events; returns how many, 0: no more.
+int cl_read_closes(int fd, struct cl_close *events, int capacity);
+
 /// FIFREEZE: syncs the file system of `fd` and blocks writers. -EBUSY when it is frozen.
 int cl_freeze(int fd);
 /// FITHAW. -EINVAL when it is not frozen.

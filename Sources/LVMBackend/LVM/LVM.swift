@@ -1,7 +1,13 @@
+import Host
 import Logging
 import Storage
+import Synchronization
 
 /// LVM on this host: what the groups hold, and changes to them.
+///
+/// Commands run one after another in a process of their own (`LVMWorker`). What the groups hold is kept in memory and
+/// read again only after somebody else's LVM command (seen by fanotify(7) on LVM's lock files), after a failure, and
+/// when it is old.
 package final class LVM: Sendable {
   package struct Settings: Sendable {
     package var executable: String
@@ -9,6 +15,12 @@ package final class LVM: Sendable {
     package var lockDirectory: String?
     /// Names of the groups, each with the uuid that it must have, if that is told.
     package var groups: [String: String?]
+    /// While a command runs longer than this, new ones fail at once.
+    package var hangLimit: Duration = .seconds(30)
+    /// How long `start` waits for what a worker of an earlier life is doing.
+    package var startLimit: Duration = .seconds(20)
+    /// Groups are read again when they are used after this time.
+    package var greatestAge: Duration = .seconds(600)
     package init(executable: String, runtimeDirectory: String, lockDirectory: String?, groups: [String: String?]) {
       self.executable = executable
       self.runtimeDirectory = runtimeDirectory
@@ -17,34 +29,86 @@ package final class LVM: Sendable {
     }
   }
 
-  package init(_ settings: Settings, logger: Logger = Logger(label: "lvm")) {}
-
-  /// Waits for the worker of an earlier life, starts one, reads all groups, resumes what was left suspended.
-  package func start() async throws { fatalError("not written yet") }
-  package func close() async {}
-
-  // Reads: no command unless something changed.
-  package func group(_ name: String) async throws -> VolumeGroup { fatalError("not written yet") }
-  package func volume(_ path: LVPath) async throws -> LogicalVolume? { fatalError("not written yet") }
-
-  // Writes: one after another, each to its end.
-  package func create(_ order: NewLogicalVolume) async throws -> LogicalVolume { fatalError("not written yet") }
-  /// Succeeds when there is none.
-  package func remove(_ path: LVPath) async throws { fatalError("not written yet") }
-  package func extend(_ path: LVPath, to size: ByteCount) async throws { fatalError("not written yet") }
-  package func changeTags(of path: LVPath, adding: Set<String>, removing: Set<String>) async throws {
-    fatalError("not written yet")
+  /// What LVM has been asked for since the start.
+  package struct Counters: Hashable, Sendable {
+    /// All commands, reports too.
+    package var commands = 0
+    /// Commands that read a whole group.
+    package var reports = 0
+    package var workerStarts = 0
+    /// Reports that showed a change which was not ours.
+    package var outsideChanges = 0
   }
-  package func rename(_ path: LVPath, to name: String) async throws { fatalError("not written yet") }
-  package func activate(_ path: LVPath) async throws { fatalError("not written yet") }
-  package func deactivate(_ path: LVPath) async throws { fatalError("not written yet") }
-  /// Sizes that the pool's data and metadata are to have; nil: as it is.
-  package func extendPool(_ path: LVPath, data: ByteCount?, metadata: ByteCount?) async throws {
-    fatalError("not written yet")
+
+  let settings: Settings
+  let logger: Logger
+  let queue: CommandQueue
+  let cache: GroupCache
+  let state = Mutex(State())
+
+  struct State {
+    var worker: WorkerProcess?
+    var counters = Counters()
+    var isStarted = false
+    /// Workers that died without having carried out a command.
+    var deaths = 0
+    var restartsAt: ContinuousClock.Instant?
+  }
+
+  package init(_ settings: Settings, logger: Logger = Logger(label: "lvm")) {
+    self.settings = settings
+    self.logger = logger
+    queue = CommandQueue(limit: settings.hangLimit, logger: logger)
+    cache = GroupCache(
+      lockDirectory: settings.lockDirectory ?? "/run/lock/lvm", greatestAge: settings.greatestAge, logger: logger)
   }
 
   /// How long the present command has been running; nil when none is.
-  package var running: Duration? { nil }
+  package var running: Duration? { queue.running }
   /// Commands given to LVM since the start.
-  package var commands: Int { 0 }
+  package var commands: Int { counters.commands }
+  package var counters: Counters { state.withLock { $0.counters } }
+  /// The worker's process, while there is one.
+  package var worker: Int32? { state.withLock { $0.worker?.process } }
+
+  // MARK: reads: no command unless something changed
+
+  /// While a command hangs, the group as it was last seen.
+  /// - Throws: `.invalid` for a group that is not configured, `.unavailable` when there is no such group now,
+  ///   `.precondition` when it is not the one that is configured.
+  package func group(_ name: String) async throws -> VolumeGroup {
+    guard settings.groups.keys.contains(name) else {
+      throw StorageError.invalid("volume group \(name.prefix(128)) is not configured")
+    }
+    if let group = cache.current(name) { return group }
+    do {
+      return try await queue.run("reading \(name)") { try self.refresh(name) }
+    } catch let refusal as CommandQueue.Refusal {
+      guard let group = cache.last(name) else { throw refusal.error }
+      return group
+    }
+  }
+
+  package func volume(_ path: LVPath) async throws -> LogicalVolume? { try await group(path.group).volumes[path.name] }
+
+  /// Makes the next read ask LVM.
+  package func invalidate(_ group: String) { cache.invalidate(group) }
+
+  /// The group as it is now; on the queue's thread.
+  func refresh(_ name: String) throws -> VolumeGroup {
+    if let group = cache.current(name) { return group }
+    let generation = cache.generation(name)
+    state.withLock { $0.counters.reports += 1 }
+    let groups = try Report.parse(try execute(.report(name)).output)
+    guard let group = groups.first else { throw StorageError.unavailable("there is no volume group \(name)") }
+    guard groups.count == 1 else {
+      throw StorageError.precondition(
+        "there are \(groups.count) volume groups named \(name); rename one of them (vgrename(8) by uuid)")
+    }
+    if let wanted = settings.groups[name].flatMap({ $0 }), group.uuid != wanted {
+      throw StorageError.precondition("volume group \(name) has the uuid \(group.uuid), but \(wanted) is configured")
+    }
+    if cache.store(group, generation) { state.withLock { $0.counters.outsideChanges += 1 } }
+    return group
+  }
 }

@@ -44,6 +44,8 @@ package struct LogicalVolume: Hashable, Sendable {
   package var thinID: Int64?
   /// Part of another volume, such as a pool's metadata.
   package var isInternal: Bool
+  /// Volumes that would go with it are made from it: thick or external snapshots of somebody else's.
+  package var hasDependents: Bool
   /// `lv_health_status`: empty when well, else such as `partial`, `refresh needed`, `mismatches exist`, `failed`.
   package var health: String
   /// Seconds since 1970 (`lv_time`).
@@ -52,8 +54,8 @@ package struct LogicalVolume: Hashable, Sendable {
 
   package init(
     name: String, uuid: String, size: ByteCount, tags: Set<String> = [], layout: Layout, poolName: String? = nil,
-    origin: String? = nil, thinID: Int64? = nil, isInternal: Bool = false, health: String = "", created: Int64 = 0,
-    pool: Pool? = nil
+    origin: String? = nil, thinID: Int64? = nil, isInternal: Bool = false, hasDependents: Bool = false,
+    health: String = "", created: Int64 = 0, pool: Pool? = nil
   ) {
     self.name = name
     self.uuid = uuid
@@ -64,6 +66,7 @@ package struct LogicalVolume: Hashable, Sendable {
     self.origin = origin
     self.thinID = thinID
     self.isInternal = isInternal
+    self.hasDependents = hasDependents
     self.health = health
     self.created = created
     self.pool = pool
@@ -90,6 +93,8 @@ package struct VolumeGroup: Hashable, Sendable {
   /// The metadata area of the physical volume that has the least (`vg_mda_size`, `vg_mda_free`).
   package var metadataSize: ByteCount
   package var metadataFree: ByteCount
+  /// Neither exported nor set read-only.
+  package var isWritable: Bool
   package var physicalVolumes: [PhysicalVolume]
   /// By name, internal ones too.
   package var volumes: [String: LogicalVolume]

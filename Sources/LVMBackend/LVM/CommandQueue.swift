@@ -1,0 +1,125 @@
+import Host
+import Logging
+import Storage
+import Synchronization
+
+/// Work that blocks, one piece after another, each to its end, on a thread of its own.
+///
+/// While one piece runs longer than the limit, whatever waits behind it and whatever comes is refused at once.
+final class CommandQueue: Sendable {
+  /// Why a piece of work was not begun.
+  struct Refusal: Error {
+    let error: StorageError
+  }
+
+  private struct Job {
+    let what: String
+    let run: @Sendable () -> Void
+    let refuse: @Sendable (Refusal) -> Void
+  }
+
+  private struct State {
+    var waiting: [Job] = []
+    var current: (what: String, since: ContinuousClock.Instant)?
+    var isWatched = false
+  }
+
+  private let state = Mutex(State())
+  private let limit: Duration
+  private let logger: Logger
+
+  init(limit: Duration, logger: Logger) {
+    self.limit = limit
+    self.logger = logger
+  }
+
+  /// How long the present piece of work has been running.
+  var running: Duration? { state.withLock { $0.current?.since.duration(to: .now) } }
+
+  /// Runs `work` after all that came before, whatever becomes of the caller.
+  /// - Parameter what: names it for those that it keeps waiting.
+  /// - Throws: `Refusal`, or what `work` throws.
+  func run<T: Sendable>(_ what: String, _ work: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+      submit(
+        Job(
+          what: what, run: { continuation.resume(with: Result { try work() }) },
+          refuse: { continuation.resume(throwing: $0) }))
+    }
+  }
+
+  private func submit(_ job: Job) {
+    enum Step { case wait, start, refuse(Refusal) }
+    let (step, startsWatch) = state.withLock { state -> (Step, Bool) in
+      if let refusal = Self.refusal(state, limit) { return (.refuse(refusal), false) }
+      let startsWatch = !state.isWatched
+      state.isWatched = true
+      state.waiting.append(job)
+      guard state.current == nil else { return (.wait, startsWatch) }
+      state.current = (job.what, .now)
+      return (.start, startsWatch)
+    }
+    if startsWatch { Task { await watch() } }
+    switch step {
+    case .wait: break
+    case .refuse(let refusal): job.refuse(refusal)
+    case .start:
+      if !Thread.start(name: "lvm", { self.work() }) {
+        let stranded = state.withLock { state in
+          state.current = nil
+          defer { state.waiting = [] }
+          return state.waiting
+        }
+        let refusal = Refusal(error: .unavailable("the system has no thread to give"))
+        stranded.forEach { $0.refuse(refusal) }
+      }
+    }
+  }
+
+  private func work() {
+    while true {
+      let job = state.withLock { state -> Job? in
+        guard !state.waiting.isEmpty else {
+          state.current = nil
+          return nil
+        }
+        let job = state.waiting.removeFirst()
+        state.current = (job.what, .now)
+        return job
+      }
+      guard let job else { return }
+      job.run()
+    }
+  }
+
+  private static func refusal(_ state: State, _ limit: Duration) -> Refusal? {
+    guard let (what, since) = state.current, case let time = since.duration(to: .now), time >= limit else { return nil }
+    return Refusal(error: .unavailable("LVM: \(what) has been running for \(time.components.seconds) s"))
+  }
+
+  /// Wakes when the present piece of work passes the limit; ends when nothing runs.
+  private func watch() async {
+    var told: ContinuousClock.Instant?
+    while true {
+      let (deadline, refusal, stranded) = state.withLock { state in
+        guard let current = state.current else {
+          state.isWatched = false
+          return (ContinuousClock.Instant?.none, Refusal?.none, [Job]())
+        }
+        let refusal = Self.refusal(state, limit)
+        let stranded = refusal == nil ? [] : state.waiting
+        if refusal != nil { state.waiting = [] }
+        return (refusal == nil ? current.since + limit : .now + limit, refusal, stranded)
+      }
+      guard let deadline else { return }
+      if let refusal {
+        if told == nil { logger.error("a command hangs", metadata: ["error": "\(refusal.error)"]) }
+        told = .now
+        stranded.forEach { $0.refuse(refusal) }
+      } else {
+        told = nil
+      }
+      try? await Task.sleep(until: deadline, clock: .continuous)
+    }
+  }
+}

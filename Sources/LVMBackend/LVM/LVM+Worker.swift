@@ -1,0 +1,119 @@
+import Host
+import Logging
+import Storage
+
+extension LVM {
+  private var lockPath: String { "\(settings.runtimeDirectory)/lvm-worker.lock" }
+  private var systemDirectory: SystemDirectory { SystemDirectory(path: "\(settings.runtimeDirectory)/lvm") }
+
+  /// Waits for the worker of an earlier life, starts one, reads all groups, resumes what was left suspended. May be
+  /// called again when it failed.
+  /// - Throws: `.unavailable` when that worker does not end or a group is not there, `.precondition` when a group is
+  ///   not the one that is configured.
+  package func start() async throws {
+    for name in settings.groups.keys { try LVMName.check(group: name) }
+    do {
+      try HostPath.createDirectory(settings.runtimeDirectory, mode: 0o700)
+      _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
+      try await systemDirectory.prepare(lockDirectory: settings.lockDirectory)
+    } catch let error as SystemCallError {
+      throw error.storageError
+    }
+    cache.start()
+    do {
+      try await queue.run("start") {
+        self.state.withLock { $0.isStarted = true }
+        for name in self.settings.groups.keys.sorted() {
+          let group = try self.refresh(name)
+          try self.resume(group)
+        }
+      }
+    } catch let refusal as CommandQueue.Refusal {
+      throw refusal.error
+    }
+  }
+
+  /// Ends the worker once its present command has ended; nothing waits for that.
+  package func close() async {
+    state.withLock { state in
+      state.isStarted = false
+      state.worker = nil
+    }
+  }
+
+  /// Runs one command to its end; on the queue's thread.
+  /// - Throws: what LVM says of the failure; `.unavailable` when the worker died of it, or cannot be had.
+  func execute(_ command: LVMCommand) throws -> Reply {
+    let worker = try liveWorker()
+    state.withLock { $0.counters.commands += 1 }
+    guard let reply = worker.run(command.line) else {
+      lost(worker)
+      throw StorageError.unavailable(
+        "the LVM worker died during \(command.arguments[0]) in \(command.group); whether that was carried out is not known"
+      )
+    }
+    state.withLock { $0.deaths = 0 }
+    guard reply.isSuccess else {
+      cache.invalidate(command.group)
+      throw reply.failure(of: command)
+    }
+    return reply
+  }
+
+  private func lost(_ worker: WorkerProcess) {
+    let wait = state.withLock { state -> Duration in
+      state.worker = nil
+      state.deaths += 1
+      // The first replacement comes at once.
+      let wait: Duration = state.deaths == 1 ? .zero : .milliseconds(100 << min(state.deaths - 2, 7))
+      state.restartsAt = .now + wait
+      return wait
+    }
+    cache.invalidateAll()
+    logger.error("the LVM worker died", metadata: ["pid": "\(worker.process)", "restart_in": "\(wait)"])
+  }
+
+  /// The worker, started when there is none.
+  private func liveWorker() throws -> WorkerProcess {
+    let (worker, restartsAt) = try state.withLock { state in
+      guard state.isStarted else { throw StorageError.unavailable("LVM is not ready") }
+      return (state.worker, state.restartsAt)
+    }
+    if let worker { return worker }
+    if let restartsAt, ContinuousClock.now < restartsAt {
+      throw StorageError.unavailable("the LVM worker died and is started again in a moment")
+    }
+    do {
+      guard let lock = try WorkerLock(lockPath) else {
+        throw StorageError.unavailable("another LVM worker still runs: \(lockPath) is held")
+      }
+      let worker = try WorkerProcess(
+        executable: settings.executable, systemDirectory: systemDirectory.path, lock: lock)
+      cache.isOurs(worker.process)
+      let isReplacement = state.withLock { state in
+        state.worker = worker
+        state.counters.workerStarts += 1
+        return state.restartsAt != nil
+      }
+      // A command that was cut off may have left devices suspended.
+      if isReplacement {
+        for name in settings.groups.keys { if let group = cache.last(name) { try resume(group) } }
+      }
+      return worker
+    } catch let error as SystemCallError {
+      throw error.storageError
+    }
+  }
+
+  /// Lets devices of the group go on that a command which was cut off has left suspended. Those that another's command
+  /// holds suspended at this moment are left alone: a report waits for that command.
+  func resume(_ group: VolumeGroup) throws {
+    let before = try DeviceMapper.suspended(ofGroup: group.uuid)
+    guard !before.isEmpty else { return }
+    _ = try execute(.report(group.name))
+    for name in try DeviceMapper.suspended(ofGroup: group.uuid).intersection(before).sorted() {
+      logger.warning("resuming a device that was left suspended", metadata: ["device": "\(name)"])
+      try DeviceMapper.resume(named: name)
+    }
+  }
+}
