@@ -1,8 +1,7 @@
 #pragma once
 // libdevmapper as it is, and liblvm2cmd loaded when it is first needed: only the worker process pays for it.
-#include "suspend.h"
-
 #include <libdevmapper.h>
+#include "suspend.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,6 +3,7 @@ import FileBackend
 import GRPC
 import Glibc
 import LVMBackend
+import Logging
 import Storage
 
 extension Service {
@@ -18,7 +19,8 @@ extension Service {
   static func backend(_ entry: BackendConfiguration, _ settings: Configuration, _ node: NodeID) throws -> Backend {
     switch entry.kind {
     case .file(let file): try fileBackend(entry.name, file, settings, node)
-    case .lvm(let lvm): LVMBackend(try lvmConfiguration(entry.name, lvm, settings, node))
+    case .lvm(let lvm):
+      LVMBackend(try lvmConfiguration(entry.name, lvm, settings, node), logger: Logger(label: "lvm"))
     }
   }
 
