@@ -3,7 +3,9 @@ import Storage
 
 extension LVMBackend: HealthReportingBackend {
   /// Looks at what the cache knows of the volume group and asks the kernel; no LVM command, unless the cache is stale.
-  package func condition(of id: NativeID) async throws -> VolumeCondition { try await condition(of: id, isRecent: false) }
+  package func condition(of id: NativeID) async throws -> VolumeCondition {
+    try await condition(of: id, isRecent: false)
+  }
 
   /// As `condition`; what the kernel says of the pool is at most five seconds old.
   package func recentCondition(of id: NativeID) async throws -> VolumeCondition {
@@ -11,6 +13,7 @@ extension LVMBackend: HealthReportingBackend {
   }
 
   private func condition(of id: NativeID, isRecent: Bool) async throws -> VolumeCondition {
+    try checkPrepared()
     let record: VolumeRecord
     let group: VolumeGroup
     do {
@@ -62,7 +65,7 @@ extension LVMBackend: HealthReportingBackend {
     case "partial":
       [.init(.inaccessible, reason: "DiskMissing", message: "a disk that holds a part of \(volume.name) is missing")]
     case "refresh needed":
-      [.init(.degraded, reason: "RefreshNeeded", message: "\(volume.name) had write errors and needs lvchange --refresh")]
+      [.init(.degraded, reason: "RefreshNeeded", message: "\(volume.name) had errors: lvchange --refresh")]
     case "mismatches exist":
       [.init(.degraded, reason: "CopiesDiffer", message: "the copies of \(volume.name) differ")]
     case "failed":
@@ -70,7 +73,7 @@ extension LVMBackend: HealthReportingBackend {
     // The kernel tells these of a pool, newer and with numbers.
     case "out_of_data", "metadata_read_only": []
     default:
-      [.init(.degraded, reason: "VolumeUnhealthy", message: "LVM reports \(volume.name) as \(volume.health)".shortened)]
+      [.init(.degraded, reason: "VolumeUnhealthy", message: "LVM finds \(volume.name) as \(volume.health)".shortened)]
     }
   }
 
@@ -163,7 +166,7 @@ extension StorageError {
   /// Whether it tells of a group as a whole rather than of the object asked for.
   fileprivate var isOfTheGroup: Bool {
     switch self {
-    case .failed, .precondition: true
+    case .unavailable, .precondition, .failed: true
     default: false
     }
   }

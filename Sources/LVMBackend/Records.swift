@@ -201,7 +201,8 @@ extension SnapshotRecord {
       : nil
     self.init(
       path: path, id: LocalID(.snapshot, name: volume.name, node: node).id, name: try tags.text("n"),
-      source: NativeID(try tags.text("of")), sourceUUID: try tags.text("ou"), size: volume.size, created: try tags.read("t", Timestamp.init(tag:)),
+      source: NativeID(try tags.text("of")), sourceUUID: try tags.text("ou"), size: volume.size,
+      created: try tags.read("t", Timestamp.init(tag:)),
       deviceClass: try tags.text("cls"), content: try tags.content(), format: try tags.format(),
       encryption: try tags.encryption(), group: group)
   }
