@@ -7,14 +7,15 @@ struct Check: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Validate the configuration and find out whether this host can serve it.",
     discussion: """
-      Reads the same settings as "serve" and looks at tools, kernel, privileges, directories and the socket's place. \
-      Changes nothing. Each finding is ok, warn or fail, with what to do about it.
+      Reads the same settings as "serve" and looks at tools, kernel, privileges, directories, volume groups and the \
+      socket's place. Changes nothing. Each finding is ok, warn or fail, with what to do about it.
 
       Exit status: 0 when nothing fails, 1 when something does, 2 for wrong arguments.
 
       Examples:
         stowage check --config /etc/stowage.yaml
         stowage check --data-directory /var/lib/stowage --json
+        stowage check --volume-group vg0 --thin-pool thin0
       """)
 
   @OptionGroup var options: ConfigurationOptions
@@ -23,7 +24,7 @@ struct Check: AsyncParsableCommand {
   var json = false
 
   mutating func run() async throws {
-    let findings = findings(environment: Configuration.processEnvironment)
+    let findings = await findings(environment: Configuration.processEnvironment)
     if json {
       print(JSON.array(findings.map(\.json)).prettyText)
     } else {
@@ -33,7 +34,7 @@ struct Check: AsyncParsableCommand {
     if findings.contains(where: { $0.level == .fail }) { throw ExitCode(ExitStatus.failure.rawValue) }
   }
 
-  private func findings(environment: [String: String]) -> [Finding] {
+  private func findings(environment: [String: String]) async -> [Finding] {
     var settings = Configuration()
     var findings: [Finding] = []
     do {
@@ -44,8 +45,10 @@ struct Check: AsyncParsableCommand {
     }
     if settings.backends.isEmpty {
       findings.append(
-        .fail("backends", "none is configured", do: "name one under backends, or give --data-directory"))
+        .fail(
+          "backends", "none is configured",
+          do: "name one under backends, or give --data-directory, or --volume-group and --thin-pool"))
     }
-    return findings + HostCheck(settings).findings
+    return findings + (await HostCheck(settings).findings())
   }
 }

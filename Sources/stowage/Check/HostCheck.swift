@@ -21,8 +21,17 @@ struct HostCheck {
       })
   }
 
-  var findings: [Finding] {
-    [socket] + privileges + [loopControl] + FilesystemType.allCases.map(kernel) + tools + directories
+  func findings() async -> [Finding] {
+    var findings = [socket] + privileges + [loopControl] + FilesystemType.allCases.map(kernel) + tools
+    findings += [controlGroups] + lvm
+    for backend in settings.backends {
+      switch backend.kind {
+      case .file(let file):
+        findings += DirectoryCheck(file.directory, directIO: file.directIO).findings(backend.name.rawValue)
+      case .lvm(let lvm): findings += await VolumeGroupCheck(backend.name, lvm).findings()
+      }
+    }
+    return findings
   }
 
   /// Controllers that never mount need less of the host.
@@ -79,17 +88,8 @@ struct HostCheck {
     if Self.lines("/proc/filesystems").contains(where: { $0.hasSuffix("\t\(type.rawValue)") }) {
       return .ok(subject, "in the running kernel")
     }
-    if Self.isLoadable(type) { return .ok(subject, "a module that can be loaded") }
+    if KernelModules.hasFile(of: type.rawValue) { return .ok(subject, "a module that can be loaded") }
     return lacking(type, subject, "neither in the running kernel nor a module of it", do: "modprobe \(type.rawValue)")
-  }
-
-  private static func isLoadable(_ type: FilesystemType) -> Bool {
-    var name = utsname()
-    guard uname(&name) == 0 else { return false }
-    let release = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    return ["modules.builtin", "modules.dep"].contains { list in
-      lines("/lib/modules/\(release)/\(list)").contains { $0.contains("/\(type.rawValue).ko") }
-    }
   }
 
   // MARK: tools
@@ -114,15 +114,38 @@ struct HostCheck {
       : .warn(subject, "\(message): no \(type.rawValue) volumes", do: advice)
   }
 
-  // MARK: directories
+  // MARK: I/O limits and LVM
 
-  private var directories: [Finding] {
-    settings.backends.flatMap { backend -> [Finding] in
-      switch backend.kind {
-      case .file(let file): DirectoryCheck(file.directory, directIO: file.directIO).findings(backend.name.rawValue)
-      case .lvm: []
-      }
+  private var controlGroups: Finding {
+    let subject = "I/O limits"
+    let root = settings.cgroupRoot
+    guard let controllers = Self.lines("\(root)/cgroup.controllers").first else {
+      return .warn(
+        subject, "\(root) is no control group of version 2: volumes with limits cannot be used",
+        do: "boot with systemd.unified_cgroup_hierarchy=1; in a container mount the host's /sys/fs/cgroup")
     }
+    guard controllers.split(separator: " ").contains("io") else {
+      return .warn(
+        subject, "\(root) has no io controller: volumes with limits cannot be used",
+        do: "use a kernel with CONFIG_BLK_CGROUP, and cgroupRoot: the directory that kubepods lies in")
+    }
+    return .ok(subject, "control groups of version 2 with io in \(root)")
+  }
+
+  private var lvm: [Finding] {
+    let backends = settings.backends.compactMap { if case .lvm(let lvm) = $0.kind { lvm } else { nil } }
+    guard !backends.isEmpty else { return [] }
+    return LVMHostCheck(backends).findings + [lengthOfNodeID]
+  }
+
+  /// It is part of the ids of LVM volumes.
+  private var lengthOfNodeID: Finding {
+    guard let node = try? settings.nodeID ?? Service.hostName() else {
+      return .fail("node id", "the host has no name", do: "give --node-id")
+    }
+    return node.utf8.count <= 90
+      ? .ok("node id", node)
+      : .fail("node id", "\(node.utf8.count) bytes, but LVM volumes take at most 90", do: "give a shorter --node-id")
   }
 
   private static func lines(_ path: String) -> [Substring] {
