@@ -87,6 +87,16 @@ package enum HostPath {
     guard try FileAttributes.of(path).isDirectory else { throw StorageError.invalid("\(path) is not a directory") }
   }
 
+  /// Makes a directory and those above it that are missing, all with this mode.
+  /// - Throws: as `createDirectory`.
+  package static func createDirectories(_ path: String, mode: mode_t) throws {
+    var current = ""
+    for part in path.split(separator: "/") {
+      current += "/\(part)"
+      try createDirectory(current, mode: mode)
+    }
+  }
+
   /// Makes an empty file, the place for a bind mount of a device node; succeeds when there is a file that is neither
   /// directory nor symbolic link.
   /// - Throws: `StorageError.invalid` when a directory or link has the name, `SystemCallError`.

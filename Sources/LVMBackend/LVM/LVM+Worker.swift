@@ -14,7 +14,7 @@ extension LVM {
     for name in settings.groups.keys { try LVMName.check(group: name) }
     let lockDirectory: String
     do {
-      try HostPath.createDirectory(settings.runtimeDirectory, mode: 0o700)
+      try HostPath.createDirectories(settings.runtimeDirectory, mode: 0o700)
       _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
       lockDirectory = try await systemDirectory.prepare(lockDirectory: settings.lockDirectory)
     } catch let error as SystemCallError {

@@ -18,7 +18,8 @@ struct VolumeGroupCheck {
       for name in Set(settings.classes.map(\.volumeGroup)).sorted() {
         findings += group(name, among: groups)
       }
-      for one in settings.classes where groups.contains(where: { $0.name == one.volumeGroup }) {
+      // What is in a group that is there twice nobody can say by its name.
+      for one in settings.classes where groups.count(where: { $0.name == one.volumeGroup }) == 1 {
         findings += try await members(of: one, groups)
       }
       return findings
