@@ -3,8 +3,10 @@ import Synchronization
 
 /// Named places at which a test may kill the process, to prove that a repeat of the call heals whatever is left.
 ///
-/// Armed by `STOWAGE_CRASH_AT=<name>[:<n>]` in the environment: the process sends itself SIGKILL when it comes to that
-/// place for the n-th time (first when left out). Unset, `reached` costs one load and one compare.
+/// Armed by `STOWAGE_CRASH_AT=<name>[:<n>],...` in the environment: the process sends itself SIGKILL when it comes to one
+/// of those places for the n-th time (first when left out). Unset, `reached` costs one load and one compare.
+/// `STOWAGE_CRASH_JOURNAL` names a file in which deaths are noted, a name a line; where a place is noted, no process dies
+/// again: children inherit the environment, and their successors would die for ever.
 package enum CrashPoint: String, CaseIterable, Sendable {
   case createBegun = "create.begun"
   case createBuilt = "create.built"
@@ -68,17 +70,39 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case luksClosed = "luks.closed"
   case luksRecorded = "luks.recorded"
 
-  private static let armed: (point: CrashPoint, count: Int)? = {
+  private static let armed: [CrashPoint: Int]? = {
     guard let text = getenv("STOWAGE_CRASH_AT").map({ String(cString: $0) }) else { return nil }
-    let parts = text.split(separator: ":")
-    guard let name = parts.first, let point = CrashPoint(rawValue: String(name)) else { return nil }
-    return (point, parts.count > 1 ? Int(parts[1]) ?? 1 : 1)
+    let points = text.split(separator: ",").compactMap { entry -> (CrashPoint, Int)? in
+      let parts = entry.split(separator: ":")
+      guard let name = parts.first, let point = CrashPoint(rawValue: String(name)) else { return nil }
+      return (point, parts.count > 1 ? Int(parts[1]) ?? 1 : 1)
+    }
+    return points.isEmpty ? nil : Dictionary(points) { first, _ in first }
   }()
-  private static let hits = Atomic<Int>(0)
+  private static let hits = Mutex<[CrashPoint: Int]>([:])
 
   /// Dies here when this point is armed and its count is reached.
   package func reached() {
-    guard let armed = Self.armed, armed.point == self else { return }
-    if Self.hits.add(1, ordering: .relaxed).newValue == armed.count { kill(getpid(), SIGKILL) }
+    guard let armed = Self.armed, let count = armed[self] else { return }
+    let hit = Self.hits.withLock { hits in
+      hits[self, default: 0] += 1
+      return hits[self]
+    }
+    if hit == count, isFirstDeath() { kill(getpid(), SIGKILL) }
+  }
+
+  /// Notes the death in the journal, if there is one. False when it is there already, of whatever process.
+  private func isFirstDeath() -> Bool {
+    guard let path = getenv("STOWAGE_CRASH_JOURNAL") else { return true }
+    let file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    guard file >= 0 else { return true }
+    defer { close(file) }
+    flock(file, LOCK_EX)
+    var bytes = [UInt8](repeating: 0, count: 16384)
+    let length = max(0, pread(file, &bytes, bytes.count, 0))
+    let noted = String(decoding: bytes[..<length], as: UTF8.self).split(separator: "\n")
+    guard !noted.contains(where: { $0 == rawValue }) else { return false }
+    let line = Array((rawValue + "\n").utf8)
+    return write(file, line, line.count) == line.count
   }
 }

@@ -5,7 +5,7 @@ import Testing
 extension Conformance {
   /// Which abilities are told, and that what is told and what is served are one.
   @Suite struct Capabilities {
-    @Test func `the controller tells what the file backend can do`() async throws {
+    @Test func `the controller tells what the backend can do`() async throws {
       try await withServer { server in
         let told = try await server.controllerCapabilities()
         #expect(Set(told).count == told.count, "no capability is told twice")

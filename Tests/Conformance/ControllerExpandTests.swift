@@ -72,7 +72,7 @@ extension Conformance {
       }
     }
 
-    @Test func `growth that the directory cannot hold exhausts the resource and a later smaller one works`()
+    @Test func `growth that there is no room for exhausts the resource and a later smaller one works`()
       async throws
     {
       try await withServer(on: .ext4) { server in

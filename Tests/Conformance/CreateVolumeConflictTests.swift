@@ -47,14 +47,15 @@ extension Conformance {
 
     @Test func `other parameters under a taken name are refused, equal ones are not`() async throws {
       try await withServer { server in
-        let thick = ["provisioning": "thick"]
-        let volume = try await server.create(.named("v", parameters: thick))
-        #expect(try await server.create(.named("v", parameters: thick)) == volume)
+        let other = Backend.underTest.parameters
+        let volume = try await server.create(.named("v", parameters: other))
+        #expect(try await server.create(.named("v", parameters: other)) == volume)
         try await server.refuses(.alreadyExists, by: Methods.createVolume, .named("v"))
-        let sparse = try await server.create(.named("w"))
-        #expect(try await server.create(.named("w", parameters: ["provisioning": "sparse"])) == sparse)
-        try await server.refuses(.alreadyExists, by: Methods.createVolume, .named("w", parameters: thick))
-        try await server.delete(volume, sparse)
+        let plain = try await server.create(.named("w"))
+        #expect(
+          try await server.create(.named("w", parameters: Backend.underTest.defaultParameters)) == plain)
+        try await server.refuses(.alreadyExists, by: Methods.createVolume, .named("w", parameters: other))
+        try await server.delete(volume, plain)
       }
     }
 

@@ -31,7 +31,8 @@ extension Conformance {
       }
     }
 
-    @Test func `a thick volume has its space and a sparse one takes none`() async throws {
+    @Test(.onlyFor(.file, "where files lie is shown by the files"))
+    func `a thick volume has its space and a sparse one takes none`() async throws {
       try await withServer { server in
         func used() -> Int64 {
           Files.tree(server.data).reduce(0) { $0 + Int64(Files.status($1)?.st_blocks ?? 0) * 512 }

@@ -118,9 +118,9 @@ extension Server {
   func reaches(_ method: AnyMethod) async throws -> Bool {
     do {
       if method.isStreaming {
-        for try await _ in try client.serverStream(method.path, .bytes, .bytes, [], timeout: .seconds(10)) {}
+        for try await _ in try client.serverStream(method.path, .bytes, .bytes, [], timeout: Patience.seconds(10)) {}
       } else {
-        _ = try await client.unary(method.path, .bytes, .bytes, [], timeout: .seconds(10))
+        _ = try await client.unary(method.path, .bytes, .bytes, [], timeout: Patience.seconds(10))
       }
       return true
     } catch let status as Status {

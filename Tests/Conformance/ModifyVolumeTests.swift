@@ -78,7 +78,7 @@ extension Conformance {
         try await node.stage()
         for _ in 0..<2 {
           try await pod.publish(node)
-          let device = try DeviceNumber.of(device: try #require(server.loopDevices.keys.first))
+          let device = try DeviceNumber.of(device: try #require(server.devices.keys.first))
           #expect(Files.text(limits) == "\(device) rbps=max wbps=1048576 riops=100 wiops=max")
         }
         try await pod.unpublish(node)

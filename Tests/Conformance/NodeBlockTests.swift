@@ -27,11 +27,11 @@ extension Conformance {
         for _ in 0..<10 { try await node.stage() }
         for _ in 0..<10 { try await node.publish() }
         #expect(server.mounts(at: node.target()).count == 1)
-        #expect(server.loopDevices.count == 1)
+        #expect(server.devices.count == 1)
         for _ in 0..<10 { try await node.unpublish() }
         for _ in 0..<10 { try await node.unstage() }
         #expect(server.mounts.isEmpty)
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         #expect(Files.isDirectory(node.staging))
         #expect(Files.names(node.staging).isEmpty)
         try await server.delete(node.volume)
@@ -55,7 +55,7 @@ extension Conformance {
         try Files.write(Array("RAW".utf8), to: node.target(1))
         try await node.unpublish(1)
         try await node.unstage()
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         try await server.delete(node.volume)
       }
     }

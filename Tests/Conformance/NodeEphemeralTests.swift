@@ -34,7 +34,7 @@ extension Conformance {
         #expect(Files.filesystemSize(request.targetPath) <= mib(32))
         for _ in 0..<10 { try await end(server) }
         #expect(!Files.exists(request.targetPath))
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         #expect(try await server.volumeIDs().isEmpty)
       }
     }
@@ -115,7 +115,7 @@ extension Conformance {
         try await server.refuses(
           .invalidArgument, .failedPrecondition, .internal, by: Methods.nodePublishVolume, request)
         try await end(server)
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         #expect(try await server.volumeIDs().isEmpty)
       }
     }

@@ -123,17 +123,17 @@ extension Conformance {
         try await other.whilePublished { path in
           try await server.call(
             Methods.nodeGetVolumeStats, .init(volumeID: other.volume.volumeID, volumePath: path),
-            timeout: .seconds(10))
+            timeout: Patience.seconds(10))
         }
         do {
           try await server.call(
             Methods.nodeGetVolumeStats, .init(volumeID: node.volume.volumeID, volumePath: node.target()),
-            timeout: .seconds(40))
+            timeout: Patience.seconds(40))
           Issue.record("a dead mount has statistics")
         } catch let status as Status {
           #expect(status.code != .deadlineExceeded, "the server itself must answer")
         }
-        try await server.call(Methods.nodeUnpublishVolume, node.unpublishRequest(), timeout: .seconds(40))
+        try await server.call(Methods.nodeUnpublishVolume, node.unpublishRequest(), timeout: Patience.seconds(40))
         #expect(!Files.exists(node.target()))
         try await node.unstage()
         try await server.delete(node.volume, other.volume)

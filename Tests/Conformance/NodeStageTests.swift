@@ -36,10 +36,10 @@ extension Conformance {
         let mounts = server.mounts(at: node.staging)
         #expect(mounts.count == 1)
         #expect(mounts.first?.type == (fsType.isEmpty ? "ext4" : fsType))
-        #expect(server.loopDevices.count == 1)
+        #expect(server.devices.count == 1)
         for _ in 0..<10 { try await node.unstage() }
         #expect(server.mounts.isEmpty)
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         #expect(Files.isDirectory(node.staging), "the directory is the CO's")
         try await server.delete(node.volume)
       }
@@ -85,7 +85,7 @@ extension Conformance {
           try await server.refuses(.failedPrecondition, by: Methods.nodeStageVolume, mounted.stageRequest)
         }
         #expect(server.mounts.isEmpty)
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         try await server.delete(mounted.volume)
       }
     }
@@ -111,7 +111,7 @@ extension Conformance {
           .invalidArgument, .failedPrecondition, .internal, by: Methods.nodeStageVolume, node.stageRequest)
         #expect(server.mounts.isEmpty)
         try await node.unstage()
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         try await server.delete(node.volume)
       }
     }
@@ -130,7 +130,7 @@ extension Conformance {
           #expect(server.mounts.isEmpty)
         }
         try await node.unstage()
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         try await server.delete(node.volume)
       }
     }
@@ -154,7 +154,7 @@ extension Conformance {
       try await withServer { server in
         let node = try await server.nodeVolume("v", .mount("ext4", .singleNodeReaderOnly))
         try await server.refuses(.failedPrecondition, by: Methods.nodeStageVolume, node.stageRequest)
-        #expect(server.loopDevices.isEmpty)
+        #expect(server.devices.isEmpty)
         try await server.delete(node.volume)
       }
     }

@@ -6,8 +6,9 @@ extension Conformance {
   /// An answer without a limit stays below what clients receive: 4 MiB.
   @Suite struct PagingByBytes {
     /// Each listed volume takes some 560 bytes with its source, place and condition: 8 000 of them pass 4 MiB.
-    @Test func `a listing that is too large for one answer is cut by bytes and told whole`() async throws {
-      try await withServer(.configured(backend: ["overprovision: 1000"])) { server in
+    @Test(.onlyFor(.file, "no volume group holds 8 000 volumes, and it is the driver that cuts answers"))
+    func `a listing that is too large for one answer is cut by bytes and told whole`() async throws {
+      try await withServer(.configured(overprovision: 1000)) { server in
         let count = 8_000
         let suffix = String(repeating: "x", count: 70)
         try await withThrowingTaskGroup { group in

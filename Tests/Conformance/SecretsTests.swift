@@ -89,7 +89,12 @@ extension Conformance {
         let log = server.log
         #expect(log.contains("CreateVolume"), "calls are logged at all")
         #expect(!log.contains(Self.sentinel))
-        for file in Files.tree(server.data) where !Files.isDirectory(file) {
+        if Backend.underTest == .lvm {
+          let area = VolumeGroup.metadataArea
+          #expect(!area.isEmpty)
+          #expect(area.firstRange(of: Array(Self.sentinel.utf8)) == nil, "in the metadata of the volume group")
+        }
+        for file in Files.tree(server.data).union(Files.tree(server.runtime)) where !Files.isDirectory(file) {
           #expect(!Files.text(file).contains(Self.sentinel), "\(file)")
         }
       }

@@ -25,11 +25,11 @@ extension Conformance {
 
     @Test func `what is supported is confirmed as it was asked`() async throws {
       try await withServer { server in
-        let volume = try await server.create(.named("v", parameters: ["provisioning": "thick"]))
+        let volume = try await server.create(.named("v", parameters: Backend.underTest.parameters))
         let request = ValidateVolumeCapabilitiesRequest(
           volumeID: volume.volumeID, volumeContext: volume.volumeContext,
           volumeCapabilities: [.mount(), .mount("ext4", .singleNodeMultiWriter)],
-          parameters: ["provisioning": "thick"])
+          parameters: Backend.underTest.parameters)
         let confirmed = try #require(try await server.call(Methods.validateVolumeCapabilities, request).confirmed)
         #expect(confirmed.volumeCapabilities == request.volumeCapabilities)
         #expect(confirmed.parameters == request.parameters)
@@ -58,7 +58,7 @@ extension Conformance {
       try await withServer { server in
         let volume = try await server.create(.named("v"))
         for (parameters, context) in [
-          (["provisioning": "thick"], volume.volumeContext), (["unknown": "x"], volume.volumeContext),
+          (Backend.underTest.parameters, volume.volumeContext), (["unknown": "x"], volume.volumeContext),
         ] {
           let answer = try await server.call(
             Methods.validateVolumeCapabilities,

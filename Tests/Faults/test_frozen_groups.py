@@ -72,7 +72,7 @@ def catch_frozen(server, life, volumes, attempt: int) -> bool:
         return False
     observe.signal_all([*guards, pid], signal.SIGKILL)
     caller.join()
-    server.has_died(wait=20)
+    server.has_died(wait=20 * observe.PATIENCE)
     still_frozen = is_frozen(life, volumes)
     if not still_frozen:
         server.start()
@@ -85,7 +85,7 @@ def is_frozen(life, volumes) -> bool:
 
 def comes_to_be_frozen(life, volumes) -> bool:
     """Whether a guard that was just started freezes within some seconds."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * observe.PATIENCE
     while time.monotonic() < deadline:
         if is_frozen(life, volumes):
             return True

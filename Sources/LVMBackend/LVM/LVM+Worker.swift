@@ -13,13 +13,7 @@ extension LVM {
   package func start() async throws {
     for name in settings.groups.keys { try LVMName.check(group: name) }
     do {
-<<<<<<< HEAD
       try await prepareWorker()
-=======
-      try HostPath.createDirectories(settings.runtimeDirectory, mode: 0o700)
-      _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
-      try await systemDirectory.prepare(lockDirectory: settings.lockDirectory)
->>>>>>> w-config
     } catch let error as SystemCallError {
       throw error.storageError
     }
@@ -39,7 +33,7 @@ extension LVM {
   /// Everything that a worker needs, and that no other is at work. Does nothing while we have one ourselves.
   private func prepareWorker() async throws {
     guard worker == nil else { return }
-    try HostPath.createDirectory(settings.runtimeDirectory, mode: 0o700)
+    try HostPath.createDirectories(settings.runtimeDirectory, mode: 0o700)
     _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
     cache.start(lockDirectory: try await systemDirectory.prepare(lockDirectory: settings.lockDirectory))
   }

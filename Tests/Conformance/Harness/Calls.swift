@@ -11,13 +11,14 @@ extension Codec where Message: CSIMessage {
 extension Server {
   @discardableResult
   func call<Q, R>(
-    _ method: Method<Q, R>, _ request: Q, timeout: Duration = .seconds(60), through client: Client? = nil
+    _ method: Method<Q, R>, _ request: Q, timeout: Duration = Patience.seconds(60), through client: Client? = nil
   ) async throws -> R {
     try await (client ?? self.client).unary(method.path, .message(), .message(), request, timeout: timeout)
   }
 
   /// All responses of a stream.
-  func stream<Q, R>(_ method: Method<Q, R>, _ request: Q, timeout: Duration = .seconds(60)) async throws -> [R] {
+  func stream<Q, R>(_ method: Method<Q, R>, _ request: Q, timeout: Duration = Patience.seconds(60)) async throws -> [R]
+  {
     var responses: [R] = []
     for try await response in try client.serverStream(
       method.path, .message(), .message(), request, timeout: timeout) as ResponseStream<R>

@@ -15,22 +15,27 @@ func withServer(
   do {
     try await server.start()
     try await body(server)
+    let left = try await server.listed()
     let status = try await server.terminate()
     #expect(status == 0, "exit status of the server; its log: \(server.log)", sourceLocation: sourceLocation)
     #expect(server.mounts == [], "mounts that are left", sourceLocation: sourceLocation)
-    #expect(server.loopDevices == [:], "loop devices that are left", sourceLocation: sourceLocation)
+    #expect(server.devices == [:], "devices that are left", sourceLocation: sourceLocation)
+    if Backend.underTest == .lvm {
+      // Nothing else takes them away: the next scenario would find them.
+      #expect(left == [], "volumes and snapshots that are left", sourceLocation: sourceLocation)
+    }
+    await server.clean(failed: !left.isEmpty || !server.devices.isEmpty)
   } catch {
     Issue.record("log of the server: \(server.log.suffix(4000))", sourceLocation: sourceLocation)
-    await server.clean()
+    await server.clean(failed: true)
     throw error
   }
-  await server.clean()
 }
 
 /// Asks `condition` again and again until it holds.
 /// - Throws: when it does not within half a minute.
 func waitUntil(_ what: String, _ condition: () async throws -> Bool) async throws {
-  let end = ContinuousClock.now + .seconds(30)
+  let end = ContinuousClock.now + Patience.seconds(30)
   while try await !condition() {
     guard ContinuousClock.now < end else { throw GaveUp(what: what) }
     try await Task.sleep(for: .milliseconds(10))

@@ -19,6 +19,21 @@ enum HostState {
     return found
   }
 
+  /// Mount points of a device's file system.
+  static func mounts(of device: String) -> [String] {
+    ((try? MountTable.read().entries) ?? []).filter { $0.source == device }.map(\.mountPoint)
+  }
+
+  /// Loop devices over any of these files or devices.
+  static func loopDevices(over files: Set<String>) -> [String: String] {
+    var found: [String: String] = [:]
+    for name in Files.names("/sys/block") where name.hasPrefix("loop") {
+      let file = String(Files.text("/sys/block/\(name)/loop/backing_file").dropLast())
+      if files.contains(file) { found["/dev/" + name] = file }
+    }
+    return found
+  }
+
   /// This program's own file.
   static var executable: String? {
     var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
@@ -31,9 +46,23 @@ extension Server {
   /// Mount points of volumes; the data directory's own does not count.
   var mounts: [String] { HostState.mounts(below: directory).map(\.mountPoint).filter { $0 != data } }
 
-  /// Loop devices over files of volumes.
-  var loopDevices: [String: String] {
-    HostState.loopDevices(below: directory).filter { $0.value != directory + "/disk" }
+  /// Devices that volumes are connected to, and what is behind them.
+  var devices: [String: String] {
+    switch Backend.underTest {
+    case .file: return HostState.loopDevices(below: directory).filter { $0.value != directory + "/disk" }
+    case .lvm:
+      let mapped = VolumeGroup.devices
+      let places = Set(mapped.keys).union(mapped.values.map { "/dev/mapper/" + $0 })
+      return mapped.merging(HostState.loopDevices(over: places)) { one, _ in one }
+    }
+  }
+
+  /// What volumes and snapshots are kept in, whether the server knows it or not: paths or logical volumes.
+  func stored() async throws -> Set<String> {
+    switch Backend.underTest {
+    case .file: Files.tree(data)
+    case .lvm: try await VolumeGroup.logicalVolumes()
+    }
   }
 
   func mounts(at path: String) -> [MountEntry] { HostState.mounts(below: path).filter { $0.mountPoint == path } }

@@ -8,19 +8,27 @@ import Synchronization
 struct ServerOptions: Sendable {
   var arguments: [String] = []
   var environment: [String: String] = [:]
-  /// Lines of a configuration file beyond the backend; non-nil replaces `--data-directory`.
+  /// Lines of a configuration file beyond the backend; nil where the backend needs no file.
   var configuration: String?
-  /// Keys of the file backend, such as `maximumSize: 1GiB`.
+  /// Keys of the backend, such as `maximumSize: 1GiB`.
   var backend: [String] = []
+  /// Bytes promised for each byte there is.
+  var overprovision: Int?
 
-  static func configured(_ lines: String = "", backend: [String] = []) -> ServerOptions {
-    ServerOptions(configuration: lines, backend: backend)
+  static func configured(
+    _ lines: String = "", backend: [String] = [], overprovision: Int? = nil
+  ) -> ServerOptions {
+    ServerOptions(configuration: lines, backend: backend, overprovision: overprovision)
   }
 }
 
 /// What the data directory lies on.
-enum DataFilesystem: String, Sendable, CaseIterable, CustomStringConvertible {
+enum DataFilesystem: String, Sendable, CustomStringConvertible {
   case host, ext4, xfs, btrfs
+
+  /// Those on which copies differ: two share blocks, one does not. Logical volumes lie on none.
+  static let ofCopies: [DataFilesystem] = Backend.underTest == .lvm ? [.host] : [.ext4, .xfs, .btrfs]
+
   var description: String { rawValue }
 }
 
@@ -50,7 +58,10 @@ final class Server: Sendable {
 
   var sockets: String { directory + "/s" }
   var socket: String { sockets + "/csi.sock" }
+  /// The data directory of the file backend.
   var data: String { directory + "/data" }
+  /// The runtime directory of the LVM backend.
+  var runtime: String { directory + "/run" }
   /// Where the CO keeps its staging and target paths.
   var work: String { directory + "/work" }
   private var logFile: String { directory + "/log" }
@@ -79,23 +90,48 @@ final class Server: Sendable {
     return String(path[..<slash])
   }
 
-  /// The command line, on another endpoint or directory when asked for.
-  func command(endpoint: String? = nil, data: String? = nil) throws -> [String] {
+  /// The command line.
+  func command() throws -> [String] {
     var command = [
-      Self.binary, "serve", "--endpoint", endpoint ?? "unix://" + socket, "--node-id", "node-1", "--driver-name",
-      Self.driverName, "--log-format", "json",
+      Self.binary, "serve", "--endpoint", "unix://" + socket, "--node-id", "node-1", "--driver-name", Self.driverName,
+      "--log-format", "json",
     ]
-    if let configuration = options.configuration {
+    if let configuration {
       let file = directory + "/stowage.yaml"
-      let keys = options.backend.map { "    \($0)\n" }.joined()
-      try Files.write(
-        "\(configuration)\nbackends:\n  - name: files\n    type: file\n    directory: \(data ?? self.data)\n\(keys)",
-        to: file)
+      try Files.write(configuration, to: file)
       command += ["--config", file]
     } else {
-      command += ["--data-directory", data ?? self.data]
+      command += ["--data-directory", data]
     }
     return command + options.arguments
+  }
+
+  /// The configuration file; nil where a directory says it all.
+  private var configuration: String? {
+    let keys = options.backend.map { "    \($0)\n" }.joined()
+    switch Backend.underTest {
+    case .file:
+      guard let lines = options.configuration else { return nil }
+      let ratio = options.overprovision.map { "    overprovision: \($0)\n" } ?? ""
+      return "\(lines)\nbackends:\n  - name: files\n    type: file\n    directory: \(data)\n\(ratio)\(keys)"
+    case .lvm:
+      let ratio = options.overprovision.map { "        overprovision: \($0)\n" } ?? ""
+      return """
+        \(options.configuration ?? "")
+        backends:
+          - name: lvm
+            type: lvm
+            runtimeDirectory: \(runtime)
+        \(keys)    classes:
+              - name: thin
+                volumeGroup: \(VolumeGroup.name)
+                pool: \(VolumeGroup.pool)
+        \(ratio)      - name: linear
+                volumeGroup: \(VolumeGroup.name)
+                layout: linear
+
+        """
+    }
   }
 
   /// The test's environment without what would configure a server.
@@ -106,7 +142,7 @@ final class Server: Sendable {
 
   /// - Parameter overrides: variables for this one start.
   func start(environment overrides: [String: String] = [:]) async throws {
-    if filesystem != .host, !Files.exists(directory + "/disk") { try await makeDisk() }
+    if isOnDisk, !Files.exists(directory + "/disk") { try await makeDisk() }
     let program = try Program(try command(), output: logFile, environment: environment.merging(overrides) { $1 })
     var client: Client?
     try await waitUntil("the server is ready") {
@@ -116,7 +152,7 @@ final class Server: Sendable {
       let fresh = try makeClient()
       let answer =
         try? await fresh.unary(
-          Methods.probe.path, .message(), .message(), ProbeRequest(), timeout: .seconds(5)) as ProbeResponse
+          Methods.probe.path, .message(), .message(), ProbeRequest(), timeout: Patience.seconds(5)) as ProbeResponse
       guard answer?.ready == true else {
         fresh.close()
         return false
@@ -136,6 +172,9 @@ final class Server: Sendable {
     try await Program.need("mkfs.\(filesystem)", "-q", disk)
     try await Program.need("mount", "-o", "loop", disk, data)
   }
+
+  /// Whether the data directory has a file system of its own.
+  private var isOnDisk: Bool { Backend.underTest == .file && filesystem != .host }
 
   private func take() -> Running? {
     running.withLock { running in
@@ -167,15 +206,20 @@ final class Server: Sendable {
   }
 
   /// Takes away everything, also what a failed scenario left.
-  func clean() async {
+  ///
+  /// - Parameter failed: whether volumes may be left outside of the directory.
+  func clean(failed: Bool = false) async {
     try? await kill()
     // The data directory's own mount goes last: without it the kernel no longer tells where loop devices belong.
     for mountPoint in mounts.reversed() { _ = try? await Program.run(["umount", "-l", mountPoint]) }
-    for device in loopDevices.keys { _ = try? await Program.run(["losetup", "-d", device]) }
-    if filesystem != .host { _ = try? await Program.run(["umount", data]) }
+    for device in devices.keys where device.hasPrefix("/dev/loop") {
+      _ = try? await Program.run(["losetup", "-d", device])
+    }
+    if isOnDisk { _ = try? await Program.run(["umount", data]) }
     for device in HostState.loopDevices(below: directory).keys {
       _ = try? await Program.run(["losetup", "-d", device])
     }
+    if failed, Backend.underTest == .lvm { await VolumeGroup.clear() }
     _ = try? await Program.run(["rm", "-rf", "--one-file-system", directory])
   }
 }

@@ -1,4 +1,5 @@
 import CSI
+import GRPC
 import Testing
 
 func mib(_ count: Int64) -> Int64 { count << 20 }
@@ -72,5 +73,13 @@ extension Server {
 
   func snapshotIDs() async throws -> [String] {
     try await call(Methods.listSnapshots, ListSnapshotsRequest()).entries.compactMap(\.snapshot?.snapshotID)
+  }
+
+  /// Ids of all that a server that runs and has a controller lists.
+  func listed() async throws -> [String] {
+    guard processID != nil else { return [] }
+    do { return try await volumeIDs() + snapshotIDs() } catch let status as Status where status.code == .unimplemented {
+      return []
+    }
   }
 }

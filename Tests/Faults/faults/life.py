@@ -36,12 +36,12 @@ class Life:
     def block_capability(self):
         return self.pb.VolumeCapability(block=self.pb.VolumeCapability.BlockVolume(), access_mode=self.mode)
 
-    def create(self, name: str, size: int, source=None, block: bool = False) -> str:
+    def create(self, name: str, size: int, source=None, block: bool = False, limits: dict | None = None) -> str:
         volume = self.server.call(
             "Controller", "CreateVolume", name=f"{self.prefix}-{name}",
             capacity_range=self.pb.CapacityRange(required_bytes=size),
             volume_capabilities=[self.block_capability() if block else self.capability()],
-            volume_content_source=source).volume
+            volume_content_source=source, mutable_parameters=limits).volume
         assert volume.capacity_bytes >= size
         return volume.volume_id
 
@@ -135,6 +135,7 @@ class Life:
     def everything(self) -> None:
         self.mounted()
         self.raw()
+        self.limited()
         self.ephemeral()
 
     def mounted(self) -> None:
@@ -201,6 +202,22 @@ class Life:
         for volume in (origin, restored):
             self.delete(volume)
 
+    def limited(self) -> None:
+        """A volume with I/O limits, for a pod that has a control group."""
+        pod = "0f7a5d0e-1c3b-4c55-9d4e-7b8f2f6a9c01"
+        limits = self.server.groups.add(f"kubepods/burstable/pod{pod}")
+        volume = self.create("limited", self.least, limits={"iops-read": "100"})
+        self.server.call("Controller", "ControllerModifyVolume", volume_id=volume,
+                         mutable_parameters={"iops-read": "200", "bps-write": "1Mi"})
+        self.bring(volume)
+        target = self.base / "pods" / pod / "volumes" / "kubernetes.io~csi" / volume / "mount"
+        target.parent.mkdir(parents=True)
+        self.publish(volume, target, block=False)
+        assert limits.read_text().strip().endswith("rbps=max wbps=1048576 riops=200 wiops=max")
+        self.unpublish(volume, target)
+        self.take_away(volume)
+        self.delete(volume)
+
     def ephemeral(self) -> None:
         """An inline volume of one pod: made by its publication and gone with it."""
         volume = "csi-" + self.random.randbytes(32).hex()
@@ -237,7 +254,7 @@ def spotless(server: Server):
     """Runs a story that deletes all it made, then proves that a fresh start finds no trace of it."""
     server.start()
     server.stop()
-    empty = observe.tree(server.data)
+    empty = server.backend.kept()
     yield
     server.stop()
     server.start()
@@ -245,6 +262,6 @@ def spotless(server: Server):
     assert list(server.call("Controller", "ListSnapshots").entries) == []
     server.stop()
     assert observe.mounts(server.root) == []
-    assert observe.loop_devices(server.root) == {}
-    assert observe.tree(server.data) == empty
+    assert server.backend.devices() == []
+    assert server.backend.kept() == empty
     assert observe.orphans() == []

@@ -1,0 +1,119 @@
+"""Which kind of storage is under test: STOWAGE_TEST_BACKEND, the file backend when unset. The LVM backend's volume group
+and thin pool are named by STOWAGE_TEST_VOLUME_GROUP and STOWAGE_TEST_POOL."""
+import os
+import subprocess
+from pathlib import Path
+
+from faults import observe
+
+NAME = os.environ.get("STOWAGE_TEST_BACKEND", "file")
+# The steps that only one backend comes to; all others are the driver's own.
+STEPS = {
+    "file": ("create.", "clone.", "delete.", "expand.", "snapshot.", "group.", "attach.", "detach.", "connect.",
+             "format.", "record."),
+    "lvm": ("lvm.",),
+}
+# Steps of encryption, which needs device-mapper whatever the backend: Tests/DeviceMapperTests dies at them.
+ELSEWHERE = ("luks.",)
+
+
+def is_reachable(step: str) -> bool:
+    """Whether a life on the backend under test has to come to this step."""
+    return not step.startswith(ELSEWHERE) and not any(
+        step.startswith(prefixes) for backend, prefixes in STEPS.items() if backend != NAME)
+
+
+class FileBackend:
+    """Volumes are files in a directory of the server's own, on loop devices."""
+
+    def __init__(self, root: Path):
+        self.root, self.data = root, root / "data"
+        self.data.mkdir(parents=True, exist_ok=True)
+
+    def arguments(self) -> list[str]:
+        return ["--data-directory", str(self.data)]
+
+    def kept(self) -> list[str]:
+        """What volumes and snapshots are kept in."""
+        return observe.tree(self.data)
+
+    def devices(self) -> list[str]:
+        """What the kernel has of them."""
+        return sorted(observe.loop_devices(self.root))
+
+    def clear(self) -> None:
+        observe.clear(self.root)
+
+
+CONFIGURATION = """\
+backends:
+  - name: lvm
+    type: lvm
+    runtimeDirectory: {runtime}
+    classes:
+      - name: thin
+        volumeGroup: {group}
+        pool: {pool}
+"""
+
+
+class LVMBackend:
+    """Volumes are thin logical volumes of a group made for the test."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.group, self.pool = os.environ["STOWAGE_TEST_VOLUME_GROUP"], os.environ["STOWAGE_TEST_POOL"]
+        self.prefix = self.group.replace("-", "--") + "-"
+
+    def arguments(self) -> list[str]:
+        file = self.root / "stowage.yaml"
+        file.write_text(CONFIGURATION.format(runtime=self.root / "run", group=self.group, pool=self.pool))
+        return ["--config", str(file)]
+
+    def kept(self) -> list[str]:
+        answer = subprocess.run(
+            ["lvs", "--noheadings", "-o", "lv_name", self.group], check=True, capture_output=True, text=True)
+        return sorted(name for name in answer.stdout.split() if name.startswith(("csi_", "css_")))
+
+    def mapped(self) -> dict[str, Path]:
+        """Active devices of the group: name in /dev/mapper -> place in /sys."""
+        found = {}
+        for file in Path("/sys/block").glob("dm-*/dm/name"):
+            try:
+                name = file.read_text().strip()
+            except OSError:
+                continue
+            if name.startswith(self.prefix):
+                found[name] = file.parent
+        return found
+
+    def devices(self) -> list[str]:
+        """Active devices of volumes, whatever is suspended, and loop devices over volumes."""
+        mapped = self.mapped()
+        ours = {name: place for name, place in mapped.items()
+                if name.startswith((self.prefix + "csi_", self.prefix + "css_"))}
+        files = {f"/dev/{place.parent.name}" for place in ours.values()} | {f"/dev/mapper/{name}" for name in ours}
+        return sorted(
+            [*ours, *(f"{name} (suspended)" for name, place in mapped.items() if is_suspended(place)),
+             *observe.loop_devices_over(files), *observe.loop_devices(self.root)])
+
+    def clear(self) -> None:
+        for name, place in self.mapped().items():
+            if is_suspended(place):
+                subprocess.run(["dmsetup", "resume", name], check=False)
+        observe.clear(self.root)
+        for device in self.devices():
+            if device.startswith("/dev/loop"):
+                subprocess.run(["losetup", "--detach", device], check=False)
+        for volume in self.kept():
+            subprocess.run(["lvremove", "-y", "-f", f"{self.group}/{volume}"], check=False)
+
+
+def is_suspended(place: Path) -> bool:
+    try:
+        return (place / "suspended").read_text().strip() == "1"
+    except OSError:
+        return False
+
+
+BACKENDS = {"file": FileBackend, "lvm": LVMBackend}
