@@ -79,7 +79,6 @@ let package = Package(
       swiftSettings: strict),
     tests("FileBackendTests", ["FileBackend", "BackendContract", "Storage", "Host", "file-backend-life"]),
     tests("LVMBackendTests", ["LVMBackend", "BackendContract", "Storage", "Host"]),
-    tests("DeviceMapperTests", ["LVMBackend", "BackendContract", "Storage", "Host", "stowage", logging]),
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
     tests("ConfigurationTests", ["Configuration", "Storage"]),
     tests("TelemetryTests", ["Telemetry", logging]),
