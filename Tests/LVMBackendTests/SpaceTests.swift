@@ -7,7 +7,7 @@ import Testing
   private func group(free: [Int64], pool: [LogicalVolume] = [], missing: Bool = false) -> VolumeGroup {
     VolumeGroup(
       name: "vg0", uuid: "u", sequence: 1, extentSize: .mib(4), size: .gib(100),
-      free: .mib(free.reduce(0, +)), metadataSize: .mib(1), metadataFree: .kib(500),
+      free: .mib(free.reduce(0, +)), metadataSize: .mib(1), metadataFree: .kib(500), isWritable: true,
       physicalVolumes: free.enumerated().map { index, free in
         .init(
           name: "/dev/\(index)", size: .gib(10), free: .mib(free), isMissing: missing && index == 0,
