@@ -57,7 +57,7 @@ package final class ChildProcess: Sendable {
     }
   }
 
-  /// Writes all of it; blocks. The process must ignore SIGPIPE.
+  /// Writes all of it; blocks. SIGPIPE must be ignored, or blocked by this thread: the child may have ended.
   package func write(_ bytes: [UInt8]) throws { try DurableFile.writeAll(bytes, to: input, "pipe") }
 
   /// Exactly `count` bytes; nil when the child's output ended before. Blocks.

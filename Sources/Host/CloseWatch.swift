@@ -13,7 +13,7 @@ package struct CloseWatch: ~Copyable, Sendable {
   }
 
   private let descriptor: Descriptor
-  private let directory: String
+  package let directory: String
   private let device: DeviceNumber
   private let inode: UInt64
 

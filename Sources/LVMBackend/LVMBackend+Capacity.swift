@@ -25,6 +25,7 @@ extension DeviceClass {
   /// what the physical volume that has the least of those needed can give to each; LVM might find more in pieces.
   /// - Throws: `.exhausted` with the reason when there cannot be any.
   func space(in group: VolumeGroup) throws -> ByteCount {
+    guard group.isWritable else { throw StorageError.exhausted("volume group \(group.name) is read-only or exported") }
     if let missing = group.missingDevices.first {
       throw StorageError.exhausted("volume group \(group.name) lacks a physical volume (\(missing.name))")
     }

@@ -1,3 +1,4 @@
+import Host
 import Logging
 import Storage
 
@@ -8,12 +9,26 @@ extension LVMBackend {
   /// - Throws: `.precondition` when a class is not what is configured or would show one owner's bytes to another.
   package func prepare() async throws {
     if state.withLock({ $0.isPrepared }) { return }
+    try makeRuntimeDirectory()
     try await lvm.start()
     for one in configuration.classes { try await check(one) }
     state.withLock { $0.isPrepared = true }
     for record in try await volumeRecords() { await heal(record) }
     try await removeIncompleteGroups()
     poolMonitor.start(lvm)
+  }
+
+  /// Usually on a file system that is empty after every boot, several levels down.
+  private func makeRuntimeDirectory() throws {
+    var path = ""
+    do {
+      for part in configuration.runtimeDirectory.split(separator: "/") {
+        path += "/\(part)"
+        if !HostPath.exists(path) { try HostPath.createDirectory(path, mode: 0o700) }
+      }
+    } catch let error as SystemCallError {
+      throw error.storageError
+    }
   }
 
   /// A command that has hung this long waits for a device that does not answer; the process that runs it cannot be

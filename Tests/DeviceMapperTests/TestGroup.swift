@@ -26,9 +26,11 @@ struct TestGroup: Sendable {
   /// - Parameters:
   ///   - disks: how many of the scratch disks the group takes.
   ///   - pool: the pool's size; nil: no pool.
-  static func use<T>(disks count: Int = 1, pool size: ByteCount? = .gib(1), _ body: (TestGroup) async throws -> T)
-    async throws -> T
-  {
+  ///   - extent: the group's unit of allocation.
+  static func use<T>(
+    disks count: Int = 1, pool size: ByteCount? = .gib(1), extent: ByteCount = .mib(4),
+    _ body: (TestGroup) async throws -> T
+  ) async throws -> T {
     try #require(disks.count >= count, "these tests need \(count) scratch disks in STOWAGE_TEST_DISKS: see hack/guest")
     var template = Array("/tmp/stowage-lvm-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw SystemCallError("mkdtemp", errno: errno) }
@@ -37,7 +39,7 @@ struct TestGroup: Sendable {
       runtimeDirectory: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
     let result: Result<T, any Error>
     do {
-      try await run(["vgcreate", group.name] + disks.prefix(count))
+      try await run(["vgcreate", "-s", "\(extent.bytes)b", group.name] + disks.prefix(count))
       if let size {
         try await run(["lvcreate", "--type", "thin-pool", "-L", "\(size.bytes)b", "-n", group.pool, group.name])
       }

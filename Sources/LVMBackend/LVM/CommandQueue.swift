@@ -1,3 +1,4 @@
+import Glibc
 import Host
 import Logging
 import Storage
@@ -77,6 +78,11 @@ final class CommandQueue: Sendable {
   }
 
   private func work() {
+    // A worker that died is told by the write that fails; SIGPIPE is for nobody.
+    var pipe = sigset_t()
+    sigemptyset(&pipe)
+    sigaddset(&pipe, SIGPIPE)
+    pthread_sigmask(SIG_BLOCK, &pipe, nil)
     while true {
       let job = state.withLock { state -> Job? in
         guard !state.waiting.isEmpty else {

@@ -26,7 +26,7 @@ extension Reply {
       return .notFound(text)
     }
     if says("already exists in volume group") { return .incompatible(text) }
-    if says("volume group \"\(command.group.lowercased())\" not found", "cannot process volume group") {
+    if says("volume group \"\(command.group.lowercased())\" not found") {
       return .unavailable(text)
     }
     if says("multiple vgs found with the same name", "is used by vgs") {

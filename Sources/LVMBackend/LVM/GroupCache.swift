@@ -33,26 +33,24 @@ final class GroupCache: Sendable {
 
   private let state = Mutex(State())
   private let watch = Mutex<CloseWatch?>(nil)
-  private let lockDirectory: String
   private let greatestAge: Duration
   private let logger: Logger
 
-  init(lockDirectory: String, greatestAge: Duration, logger: Logger) {
-    self.lockDirectory = lockDirectory
+  init(greatestAge: Duration, logger: Logger) {
     self.greatestAge = greatestAge
     self.logger = logger
   }
 
   /// Begins to watch for the commands of others.
-  func start() {
+  func start(lockDirectory: String) {
     // LVM makes it likewise when it is not there.
     mkdir(lockDirectory, 0o700)
-    watch.withLock { self.renew(&$0) }
+    watch.withLock { self.renew(&$0, lockDirectory) }
   }
 
-  private func renew(_ watch: inout CloseWatch?) {
+  private func renew(_ watch: inout CloseWatch?, _ directory: String) {
     do {
-      watch = try CloseWatch(lockDirectory)
+      watch = try CloseWatch(directory)
       state.withLock { state in
         state.isWatching = true
         state.all += 1
@@ -69,8 +67,8 @@ final class GroupCache: Sendable {
   /// Takes note of what others have done.
   private func observe() {
     let events = watch.withLock { watch -> [CloseWatch.Event] in
-      guard watch != nil else { return [] }
-      if watch?.isCurrent == false { renew(&watch) }
+      guard let directory = watch?.directory else { return [] }
+      if watch?.isCurrent == false { renew(&watch, directory) }
       return watch?.events() ?? []
     }
     guard !events.isEmpty else { return }

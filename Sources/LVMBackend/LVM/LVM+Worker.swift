@@ -12,14 +12,15 @@ extension LVM {
   ///   not the one that is configured.
   package func start() async throws {
     for name in settings.groups.keys { try LVMName.check(group: name) }
+    let lockDirectory: String
     do {
       try HostPath.createDirectory(settings.runtimeDirectory, mode: 0o700)
       _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
-      try await systemDirectory.prepare(lockDirectory: settings.lockDirectory)
+      lockDirectory = try await systemDirectory.prepare(lockDirectory: settings.lockDirectory)
     } catch let error as SystemCallError {
       throw error.storageError
     }
-    cache.start()
+    cache.start(lockDirectory: lockDirectory)
     do {
       try await queue.run("start") {
         self.state.withLock { $0.isStarted = true }
@@ -88,7 +89,8 @@ extension LVM {
         throw StorageError.unavailable("another LVM worker still runs: \(lockPath) is held")
       }
       let worker = try WorkerProcess(
-        executable: settings.executable, systemDirectory: systemDirectory.path, lock: lock)
+        executable: settings.executable, systemDirectory: systemDirectory.path, lock: lock,
+        mayCrash: restartsAt == nil)
       cache.isOurs(worker.process)
       let isReplacement = state.withLock { state in
         state.worker = worker

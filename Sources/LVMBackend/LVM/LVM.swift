@@ -59,8 +59,7 @@ package final class LVM: Sendable {
     self.settings = settings
     self.logger = logger
     queue = CommandQueue(limit: settings.hangLimit, logger: logger)
-    cache = GroupCache(
-      lockDirectory: settings.lockDirectory ?? "/run/lock/lvm", greatestAge: settings.greatestAge, logger: logger)
+    cache = GroupCache(greatestAge: settings.greatestAge, logger: logger)
   }
 
   /// How long the present command has been running; nil when none is.

@@ -10,8 +10,9 @@ struct SystemDirectory: Sendable {
 
   /// Writes lvm.conf, and links to the host's devices file and profiles.
   /// - Parameter lockDirectory: nil: as the host has it.
+  /// - Returns: the lock directory that counts.
   /// - Throws: `StorageError`, `SystemCallError`.
-  func prepare(lockDirectory: String?) async throws {
+  func prepare(lockDirectory: String?) async throws -> String {
     try HostPath.createDirectory(path)
     for name in ["devices", "profile"] {
       let link = "\(path)/\(name)"
@@ -20,10 +21,19 @@ struct SystemDirectory: Sendable {
         throw SystemCallError("symlink", path: link, errno: errno)
       }
     }
+    let host = try await Self.hostSettings()
     let text = Self.configuration(
-      host: try await Self.hostSettings(), lockDirectory: lockDirectory,
+      host: host, lockDirectory: lockDirectory,
       hasUdev: HostPath.exists("/run/udev/control"))
     try DurableFile.write(Array(text.utf8), to: "\(path)/lvm.conf", mode: 0o600)
+    return lockDirectory ?? Self.lockDirectory(host: host) ?? "/run/lock/lvm"
+  }
+
+  /// What an administrator has set as `global/locking_dir`.
+  static func lockDirectory(host: String) -> String? {
+    let line = host.split(separator: "\n").map { $0.drop { $0 == " " || $0 == "\t" } }
+      .first { $0.hasPrefix("locking_dir=") }
+    return line.map { String($0.dropFirst("locking_dir=".count)).filter { $0 != "\"" } }
   }
 
   /// What an administrator has set, as lvmconfig(8) prints it; empty where LVM's programs are not installed.
@@ -32,14 +42,18 @@ struct SystemDirectory: Sendable {
       return ""
     }
     guard output.status == .exited(0) else {
-      throw StorageError.failed("lvmconfig cannot read the host's settings: \(output.text.suffix(500))")
+      throw StorageError.failed("lvmconfig(8) cannot read the host's settings: \(output.text.suffix(500))")
+    }
+    // More than is kept of a program's output: what is missing might be a filter.
+    guard output.text.utf8.count < 8 << 10 else {
+      throw StorageError.failed("the host's lvm.conf sets more than can be taken over (8 KiB)")
     }
     return output.text
   }
 
   /// The sections of the host's settings that say which devices and whose groups are LVM's, how space is given out and
   /// what tools check pools.
-  private static let kept: Set<String> = ["devices", "local", "global", "allocation", "tags"]
+  private static let kept: Set<String> = ["devices", "local", "global", "allocation"]
 
   /// Settings of ours, whatever the host says. Asynchronous reads cost some 30 ms a command in a process that lives on
   /// (io_destroy(2) waits for RCU); backups of the metadata cost two fsync(2) a change.

@@ -10,13 +10,16 @@ final class WorkerProcess: Sendable {
   /// - Parameters:
   ///   - systemDirectory: has the lvm.conf that is to count.
   ///   - lock: held by the worker from its first moment on.
+  ///   - mayCrash: whether tests may kill it at a `CrashPoint`; one that replaces another is spared.
   /// - Throws: `SystemCallError`.
-  init(executable: String, systemDirectory: String, lock: borrowing WorkerLock) throws {
+  init(executable: String, systemDirectory: String, lock: borrowing WorkerLock, mayCrash: Bool) throws {
     var environment = [
       "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/",
       "LVM_SYSTEM_DIR=\(systemDirectory)", "LVM_SUPPRESS_FD_WARNINGS=1",
     ]
-    if let point = getenv("STOWAGE_CRASH_AT") { environment.append("STOWAGE_CRASH_AT=\(String(cString: point))") }
+    if mayCrash, let point = getenv("STOWAGE_CRASH_AT") {
+      environment.append("STOWAGE_CRASH_AT=\(String(cString: point))")
+    }
     child = try ChildProcess(executable, ["lvm-worker"], environment: environment, inheriting: lock.file)
   }
 

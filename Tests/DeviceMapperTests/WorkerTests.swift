@@ -1,0 +1,163 @@
+import Glibc
+import Host
+import LVMBackend
+import Storage
+import Testing
+
+extension DeviceMapperSuite {
+  /// The process that runs LVM's commands dies or hangs.
+  @Suite struct WorkerTests {
+    @Test func `a worker killed between commands costs that command and one restart`() async throws {
+      try await TestGroup.use { test in
+        try await test.started { lvm in
+          _ = try await lvm.create(test.thin("csi_a"))
+          let worker = try #require(lvm.worker)
+          kill(worker, SIGKILL)
+          #expect(try await eventually { kill(worker, 0) != 0 || zombie(worker) })
+          await #expect(throws: StorageError.self) { _ = try await lvm.create(test.thin("csi_b")) }
+          _ = try await lvm.create(test.thin("csi_b"))
+          #expect(lvm.counters.workerStarts == 2)
+          #expect(try await lvm.group(test.name).volumes.keys.contains("csi_a"))
+        }
+      }
+    }
+
+    @Test func `signals that end services do not end a worker`() async throws {
+      try await TestGroup.use { test in
+        try await test.started { lvm in
+          let worker = try #require(lvm.worker)
+          for number in [SIGTERM, SIGINT, SIGHUP] { kill(worker, number) }
+          _ = try await lvm.create(test.thin("csi_a"))
+          #expect(lvm.worker == worker)
+        }
+      }
+    }
+
+    @Test func `a worker killed during commands leaves nothing that stays suspended`() async throws {
+      try await TestGroup.use { test in
+        try await test.started { lvm in
+          _ = try await lvm.create(test.thin("csi_a"))
+          try await lvm.activate(test.path("csi_a"))
+          for number in 0..<6 {
+            let name = "css_\(number)"
+            async let made = lvm.create(test.snapshot(name, of: "csi_a"))
+            #expect(try await eventually { lvm.running != nil })
+            try await Task.sleep(for: .milliseconds(30 + 70 * number))
+            if let worker = lvm.worker { kill(worker, SIGKILL) }
+            do {
+              _ = try await made
+            } catch StorageError.unavailable {
+              // Whether it was carried out is not known: a read tells.
+            }
+            let isThere = try await eventually {
+              guard let group = try? await lvm.group(test.name) else { return false }
+              let isReported = group.volumes.keys.contains(name)
+              return try await (test.lvs(name, "lv_uuid") != nil) == isReported
+            }
+            #expect(isThere)
+            #expect(try DeviceMapper.info(test.path("csi_a"))?.isSuspended == false)
+            #expect(try DeviceMapper.poolStatus(test.path(test.pool))?.mode == .writable)
+          }
+          // And the group is as good as before.
+          _ = try await lvm.create(test.snapshot("css_last", of: "csi_a"))
+          #expect(lvm.counters.workerStarts > 1)
+        }
+      }
+    }
+
+    @Test func `devices of ours that were left suspended go on after start, those of others do not`() async throws {
+      try await TestGroup.use { test in
+        let disk = try #require(test.spareDisks.first)
+        try await TestGroup.run(["vgcreate", "other", disk])
+        try await TestGroup.run(["lvcreate", "-L", "32M", "-n", "a", "other"])
+        try await TestGroup.run(["lvcreate", "-L", "32M", "-n", "a-b", test.name])
+        try await TestGroup.run(["dmsetup", "suspend", "other-a"])
+        try await TestGroup.run(["dmsetup", "suspend", DeviceMapper.name(of: test.path("a-b"))])
+        #expect(try DeviceMapper.info(test.path("a-b"))?.isSuspended == true)
+        try await test.started { _ in
+          let (ours, theirs) = (
+            try DeviceMapper.info(test.path("a-b")), try DeviceMapper.info(LVPath("other", "a"))
+          )
+          #expect(ours?.isSuspended == false)
+          #expect(theirs?.isSuspended == true)
+        }
+        try await TestGroup.run(["dmsetup", "resume", "other-a"])
+        try await TestGroup.run(["vgremove", "-y", "-ff", "other"])
+      }
+    }
+
+    @Test func `while a command hangs new changes fail at once and reads go on`() async throws {
+      try await TestGroup.use { test in
+        var settings = test.settings()
+        settings.hangLimit = .seconds(3)
+        try await test.started(settings) { lvm in
+          _ = try await lvm.create(test.thin("csi_a"))
+          let worker = try #require(lvm.worker)
+          kill(worker, SIGSTOP)
+          async let hung = lvm.create(test.thin("csi_b"))
+          #expect(try await eventually { lvm.running != nil })
+          // This one waits behind it and is refused when the limit is passed.
+          await #expect(throws: StorageError.self) { try await lvm.remove(test.path("csi_a")) }
+          #expect((lvm.running ?? .zero) >= .seconds(3))
+          let clock = ContinuousClock()
+          let time = await clock.measure {
+            do {
+              try await lvm.remove(test.path("csi_a"))
+              Issue.record("a change was accepted while a command hangs")
+            } catch StorageError.unavailable(let text) {
+              #expect(text.contains("has been running for"))
+            } catch {
+              Issue.record(error)
+            }
+          }
+          #expect(time < .seconds(1))
+          // Also what an administrator makes stale is answered from what was known.
+          lvm.invalidate(test.name)
+          #expect(try await lvm.volume(test.path("csi_a")) != nil)
+          #expect(try DeviceMapper.poolStatus(test.path(test.pool)) != nil)
+          kill(worker, SIGCONT)
+          let made = try await hung
+          #expect(made.name == "csi_b")
+          #expect(try await lvm.volume(test.path("csi_b")) != nil)
+          #expect(lvm.running == nil)
+          try await lvm.remove(test.path("csi_a"))
+          #expect(lvm.counters.workerStarts == 1)
+        }
+      }
+    }
+
+    @Test func `a start waits for what an earlier worker is doing, but not for ever`() async throws {
+      try await TestGroup.use { test in
+        var settings = test.settings()
+        settings.startLimit = .seconds(2)
+        let first = LVM(settings)
+        try await first.start()
+        let second = LVM(settings)
+        await #expect(throws: StorageError.self) { try await second.start() }
+        await first.close()
+        try await second.start()
+        _ = try await second.create(test.thin("csi_a"))
+        await #expect(throws: StorageError.self) { _ = try await first.create(test.thin("csi_b")) }
+        await second.close()
+      }
+    }
+
+    @Test func `a command goes on when its caller has gone`() async throws {
+      try await TestGroup.use { test in
+        try await test.started { lvm in
+          let call = Task { try await lvm.create(test.thin("csi_a")) }
+          #expect(try await eventually { lvm.running != nil })
+          call.cancel()
+          _ = try await call.value
+          #expect(try await test.lvs("csi_a", "lv_name") == "csi_a")
+        }
+      }
+    }
+
+    /// Whether a process has ended and waits to be reaped.
+    private func zombie(_ process: Int32) -> Bool {
+      let status = (try? FileContents.read("/proc/\(process)/stat")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+      return status.contains(") Z ")
+    }
+  }
+}
