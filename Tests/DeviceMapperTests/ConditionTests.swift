@@ -79,10 +79,11 @@ extension DeviceMapperSuite {
         ])
         try await TestGroup.run(["lvcreate", "-V", "4g", "--thinpool", group.pool, "-n", "filler", group.name])
         let device = try RawDevice(DeviceMapper.devicePath(of: group.path("filler")))
-        var at = 0 as Int64
-        while at < 4 << 30 {
+        // Downwards: leaves of the tree of mappings are then split and stay half full.
+        var at = 4 << 30 as Int64
+        while at > 0 {
+          at -= 1 << 16
           try device.write(1, at: at)
-          at += 1 << 16
           if at % (64 << 20) == 0, let status = try DeviceMapper.poolStatus(group.path(group.pool)),
             status.usedMetadata.bytes * 100 / status.totalMetadata.bytes >= 78
           {
@@ -104,8 +105,9 @@ extension DeviceMapperSuite {
 
     @Test func `a disk that is gone is told of, and no more when it is back`() async throws {
       let disk = try #require(TestGroup.disks.dropFirst().first, "this test needs two scratch disks")
-      let sectors = try BlockDevice.size(disk).bytes / 512
-      try await TestGroup.run(["dmsetup", "create", "test-pv", "--table", "0 \(sectors) linear \(disk) 0"])
+      // Not from its beginning, or LVM would find the physical volume twice.
+      let sectors = try BlockDevice.size(disk).bytes / 512 - 2048
+      try await TestGroup.run(["dmsetup", "create", "test-pv", "--table", "0 \(sectors) linear \(disk) 2048"])
       let result: Result<Void, any Error>
       do {
         result = .success(try await checkLostDisk(sectors: sectors, disk: disk))
@@ -137,7 +139,7 @@ extension DeviceMapperSuite {
         #expect(try await eventually { try await reasons(host, volume).contains("DiskMissing") })
         #expect(try await host.backend.capacity(CapacityQuery()).available == .zero)
         await expectError("exhausted") { _ = try await host.make("b") }
-        try await replace("0 \(sectors) linear \(disk) 0")
+        try await replace("0 \(sectors) linear \(disk) 2048")
         _ = try? await TestGroup.run(["vgs", host.group.name])
         #expect(try await eventually { try await reasons(host, volume) == [] })
         try await host.backend.deleteVolume(volume.id, secrets: .none)
