@@ -54,12 +54,15 @@ struct Presence: Sendable {
     }
   }
 
-  /// A bind mount of a device node shows the node's name as its root; the node itself says which device it is.
+  /// A bind mount of a device node shows the node's name as its root; the node itself says which device it is. What
+  /// looks like a node may be a link to one: udev links /dev/mapper/vg-lv to /dev/dm-3.
   private func binds(of device: String, isReadOnly: Bool) throws -> [DeviceBind] {
     let number = try DeviceNumber.of(device: device)
-    let name = device.split(separator: "/").last.map { "/\($0)" } ?? device
+    let names = Set([device, HostPath.resolve(device) ?? device].compactMap { $0.split(separator: "/").last })
     return table.entries.compactMap { entry in
-      guard entry.root.hasSuffix(name), (try? DeviceNumber.of(device: entry.mountPoint)) == number else { return nil }
+      guard let name = entry.root.split(separator: "/").last, names.contains(name),
+        (try? DeviceNumber.of(device: entry.mountPoint)) == number
+      else { return nil }
       return DeviceBind(path: entry.mountPoint, isReadOnly: isReadOnly)
     }
   }
