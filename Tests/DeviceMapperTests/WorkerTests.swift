@@ -119,7 +119,7 @@ extension DeviceMapperSuite {
           let made = try await hung
           #expect(made.name == "csi_b")
           #expect(try await lvm.volume(test.path("csi_b")) != nil)
-          #expect(lvm.running == nil)
+          #expect(try await eventually { lvm.running == nil })
           try await lvm.remove(test.path("csi_a"))
           #expect(lvm.counters.workerStarts == 1)
         }

@@ -8,7 +8,7 @@ extension Reply {
     let lower = errors.lowercased()
     func says(_ phrases: String...) -> Bool { phrases.contains { lower.contains($0) } }
 
-    if says("circular buffer", "too large for", "metadata area") && says("circular", "too large", "no space", "full") {
+    if says("circular buffer", "exceeds maximum metadata size") {
       return .exhausted(
         "\(text); the metadata area of volume group \(command.group) is full: remove volumes, or make groups with "
           + "vgcreate --metadatasize")
