@@ -79,15 +79,16 @@ extension DeviceMapperSuite {
         ])
         try await TestGroup.run(["lvcreate", "-V", "4g", "--thinpool", group.pool, "-n", "filler", group.name])
         let device = try RawDevice(DeviceMapper.devicePath(of: group.path("filler")))
-        // Downwards: leaves of the tree of mappings are then split and stay half full.
-        var at = 4 << 30 as Int64
-        while at > 0 {
-          at -= 1 << 16
-          try device.write(1, at: at)
-          if at % (64 << 20) == 0, let status = try DeviceMapper.poolStatus(group.path(group.pool)),
-            status.usedMetadata.bytes * 100 / status.totalMetadata.bytes >= 78
-          {
-            break
+        for chunk in 0..<(2 << 14) as Range<Int64> { try device.write(1, at: chunk << 16) }
+        // After each snapshot, a write into each part of the tree of mappings copies that part.
+        func percent() throws -> Int64 {
+          let status = try #require(try DeviceMapper.poolStatus(group.path(group.pool)))
+          return status.usedMetadata.bytes * 100 / status.totalMetadata.bytes
+        }
+        for round in 1...6 where try percent() < 78 {
+          try await TestGroup.run(["lvcreate", "-s", "-n", "copy\(round)", "\(group.path("filler"))"])
+          for part in 0..<512 as Range<Int64> where try part % 16 != 0 || percent() < 78 {
+            try device.write(2, at: part << 22)
           }
         }
         try await TestGroup.run(["lvchange", "-Zy", "\(group.path(group.pool))"])
@@ -114,7 +115,8 @@ extension DeviceMapperSuite {
       } catch {
         result = .failure(error)
       }
-      try await TestGroup.run(["dmsetup", "remove", "--retry", "test-pv"])
+      // Where the test did not come to its end.
+      _ = try? await TestGroup.run(["dmsetup", "remove", "--retry", "test-pv"])
       try result.get()
     }
 
@@ -145,6 +147,7 @@ extension DeviceMapperSuite {
         try await host.backend.deleteVolume(volume.id, secrets: .none)
         await host.backend.close()
         try await TestGroup.run(["vgremove", "-y", "-ff", host.group.name])
+        try await TestGroup.run(["dmsetup", "remove", "--retry", "test-pv"])
         try await TestGroup.run(["vgcreate", host.group.name] + TestGroup.disks.prefix(1))
       }
     }
