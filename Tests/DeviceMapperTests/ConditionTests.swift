@@ -71,39 +71,6 @@ extension DeviceMapperSuite {
       }
     }
 
-    @Test func `metadata that are nearly full forbid copies until they grow`() async throws {
-      try await CopyHost.use(pool: nil, autoExtend: nil) { group in
-        try await TestGroup.run([
-          "lvcreate", "--type", "thin-pool", "-L", "4g", "--poolmetadatasize", "2m", "-Zn", "-n", group.pool,
-          group.name,
-        ])
-        try await TestGroup.run(["lvcreate", "-V", "4g", "--thinpool", group.pool, "-n", "filler", group.name])
-        let device = try RawDevice(DeviceMapper.devicePath(of: group.path("filler")))
-        for chunk in 0..<(2 << 14) as Range<Int64> { try device.write(1, at: chunk << 16) }
-        // After each snapshot, a write into each part of the tree of mappings copies that part.
-        func percent() throws -> Int64 {
-          let status = try #require(try DeviceMapper.poolStatus(group.path(group.pool)))
-          return status.usedMetadata.bytes * 100 / status.totalMetadata.bytes
-        }
-        for round in 1...6 where try percent() < 78 {
-          try await TestGroup.run(["lvcreate", "-s", "-n", "copy\(round)", "\(group.path("filler"))"])
-          for part in 0..<512 as Range<Int64> where try part % 16 != 0 || percent() < 78 {
-            try device.write(2, at: part << 22)
-          }
-        }
-        try await TestGroup.run(["lvchange", "-Zy", "\(group.path(group.pool))"])
-      } _: { host in
-        let volume = try await host.make("a")
-        #expect(try await reasons(host, volume) == ["PoolMetadataNearlyFull"])
-        await expectError("exhausted") {
-          _ = try await host.backend.createSnapshot(SnapshotSpec(name: "s", source: volume.id))
-        }
-        try await TestGroup.run(["lvextend", "--poolmetadatasize", "+8m", "\(host.group.path(host.group.pool))"])
-        #expect(try await reasons(host, volume) == [])
-        _ = try await host.backend.createSnapshot(SnapshotSpec(name: "s", source: volume.id))
-      }
-    }
-
     @Test func `a disk that is gone is told of, and no more when it is back`() async throws {
       let disk = try #require(TestGroup.disks.dropFirst().first, "this test needs two scratch disks")
       // Not from its beginning, or LVM would find the physical volume twice.
