@@ -71,38 +71,6 @@ extension DeviceMapperSuite {
       }
     }
 
-    @Test func `metadata that are nearly full forbid copies until they grow`() async throws {
-      try await CopyHost.use(pool: nil, autoExtend: nil) { group in
-        try await TestGroup.run([
-          "lvcreate", "--type", "thin-pool", "-L", "4g", "--poolmetadatasize", "2m", "-Zn", "-n", group.pool,
-          group.name,
-        ])
-        try await TestGroup.run(["lvcreate", "-V", "4g", "--thinpool", group.pool, "-n", "filler", group.name])
-        let device = try RawDevice(DeviceMapper.devicePath(of: group.path("filler")))
-        // Downwards: leaves of the tree of mappings are then split and stay half full.
-        var at = 4 << 30 as Int64
-        while at > 0 {
-          at -= 1 << 16
-          try device.write(1, at: at)
-          if at % (64 << 20) == 0, let status = try DeviceMapper.poolStatus(group.path(group.pool)),
-            status.usedMetadata.bytes * 100 / status.totalMetadata.bytes >= 78
-          {
-            break
-          }
-        }
-        try await TestGroup.run(["lvchange", "-Zy", "\(group.path(group.pool))"])
-      } _: { host in
-        let volume = try await host.make("a")
-        #expect(try await reasons(host, volume) == ["PoolMetadataNearlyFull"])
-        await expectError("exhausted") {
-          _ = try await host.backend.createSnapshot(SnapshotSpec(name: "s", source: volume.id))
-        }
-        try await TestGroup.run(["lvextend", "--poolmetadatasize", "+8m", "\(host.group.path(host.group.pool))"])
-        #expect(try await reasons(host, volume) == [])
-        _ = try await host.backend.createSnapshot(SnapshotSpec(name: "s", source: volume.id))
-      }
-    }
-
     @Test func `a disk that is gone is told of, and no more when it is back`() async throws {
       let disk = try #require(TestGroup.disks.dropFirst().first, "this test needs two scratch disks")
       // Not from its beginning, or LVM would find the physical volume twice.
@@ -114,7 +82,8 @@ extension DeviceMapperSuite {
       } catch {
         result = .failure(error)
       }
-      try await TestGroup.run(["dmsetup", "remove", "--retry", "test-pv"])
+      // Where the test did not come to its end.
+      _ = try? await TestGroup.run(["dmsetup", "remove", "--retry", "test-pv"])
       try result.get()
     }
 
@@ -145,6 +114,7 @@ extension DeviceMapperSuite {
         try await host.backend.deleteVolume(volume.id, secrets: .none)
         await host.backend.close()
         try await TestGroup.run(["vgremove", "-y", "-ff", host.group.name])
+        try await TestGroup.run(["dmsetup", "remove", "--retry", "test-pv"])
         try await TestGroup.run(["vgcreate", host.group.name] + TestGroup.disks.prefix(1))
       }
     }

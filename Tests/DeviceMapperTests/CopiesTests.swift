@@ -146,7 +146,6 @@ extension DeviceMapperSuite {
           _ = try await host.backend.createGroupSnapshot(GroupSnapshotSpec(name: "g", sources: [volume.id]))
         }
         #expect(try await host.volumes().count == 1)
-        try await host.backend.disconnect(volume.id)
       }
     }
 
