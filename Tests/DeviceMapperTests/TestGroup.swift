@@ -56,8 +56,9 @@ struct TestGroup: Sendable {
     for mount in mounts.reversed() { try? Mount.unmount(mount.mountPoint) }
     do {
       let groups = try await Self.run(["vgs", "--noheadings", "-o", "vg_uuid"])
-      for uuid in groups.split(separator: "\n") {
-        try await Self.run(["vgremove", "-y", "-ff", "-S", "vg_uuid=\(uuid.drop { $0 == " " })"])
+      // Warnings are of more than one word.
+      for uuid in groups.split(separator: "\n").map({ $0.drop { $0 == " " } }) where !uuid.contains(" ") {
+        try await Self.run(["vgremove", "-y", "-ff", "-S", "vg_uuid=\(uuid)"])
       }
       for disk in Self.disks { try await Self.run(["wipefs", "-aq", disk]) }
       try await Self.run(["rm", "-rf", "--one-file-system", runtimeDirectory])

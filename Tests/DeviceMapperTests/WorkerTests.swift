@@ -154,6 +154,38 @@ extension DeviceMapperSuite {
       }
     }
 
+    @Test(arguments: [("lvm.worker-received:2", false), ("lvm.worker-done:2", true)])
+    func `what a worker did before it died is seen`(point: String, isDone: Bool) async throws {
+      try await TestGroup.use { test in
+        setenv("STOWAGE_CRASH_AT", point, 1)
+        defer { unsetenv("STOWAGE_CRASH_AT") }
+        try await test.started { lvm in
+          await #expect(throws: StorageError.self) { _ = try await lvm.create(test.thin("csi_a")) }
+          let volume = try await lvm.volume(test.path("csi_a"))
+          #expect((volume != nil) == isDone)
+          #expect(try await test.lvs("csi_a", "lv_uuid") == volume?.uuid)
+          #expect(lvm.counters.workerStarts == 2)
+          _ = try await lvm.create(test.thin("csi_b"))
+        }
+      }
+    }
+
+    @Test func `a start that failed succeeds when what was missing is there`() async throws {
+      try await TestGroup.use(pool: nil) { test in
+        let disk = try #require(test.spareDisks.first)
+        var settings = test.settings()
+        settings.groups = ["later": nil]
+        settings.startLimit = .seconds(2)
+        let lvm = LVM(settings)
+        await #expect(throws: StorageError.self) { try await lvm.start() }
+        try await TestGroup.run(["vgcreate", "later", disk])
+        try await lvm.start()
+        #expect(try await lvm.group("later").volumes.isEmpty)
+        #expect(lvm.counters.workerStarts == 1)
+        await lvm.close()
+      }
+    }
+
     /// Whether a process has ended and waits to be reaped.
     private func zombie(_ process: Int32) -> Bool {
       let status = (try? FileContents.read("/proc/\(process)/stat")).map { String(decoding: $0, as: UTF8.self) } ?? ""

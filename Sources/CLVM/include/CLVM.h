@@ -28,6 +28,9 @@ typedef void (*clvm_log)(int level, const char *message);
 const char *clvm_start(clvm_log log);
 /// Runs a command line and returns one of the numbers above.
 int clvm_run(const char *line);
+/// The same without a log function, for whom LVM cuts lines at 4 KiB (a volume with long tags has more in a report).
+/// What it prints is in the two descriptors from offset 0 on, until the next call; they are not the caller's.
+int clvm_run_printing(const char *line, int *output, int *errors);
 void clvm_stop(void);
 
 // MARK: libdevmapper

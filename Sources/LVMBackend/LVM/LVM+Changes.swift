@@ -55,6 +55,7 @@ extension LVM {
   /// - Throws: `.precondition` while it is in use, or when other volumes would go with it.
   package func remove(_ path: LVPath) async throws {
     try LVMName.check(path)
+    try await waitUntilUnused(path)
     try await change("removing \(path)", path.group) { group in
       guard let volume = group.volumes[path.name] else { return }
       guard !volume.isInternal, !volume.hasDependents, volume.layout != .thinPool else {
@@ -74,6 +75,15 @@ extension LVM {
           group.volumes[name]?.origin = nil
         }
       }
+    }
+  }
+
+  /// udev's programs look into a device for a moment after whoever wrote to it has closed it; the kernel tells nobody
+  /// when a device is closed. At most a second, and no other command waits meanwhile.
+  private func waitUntilUnused(_ path: LVPath) async throws {
+    for _ in 0..<20 {
+      guard let info = try DeviceMapper.info(path), info.openCount > 0 else { return }
+      try await Task.sleep(for: .milliseconds(50))
     }
   }
 
@@ -150,6 +160,7 @@ extension LVM {
   /// - Throws: `.precondition` while it is in use.
   package func deactivate(_ path: LVPath) async throws {
     let command = try LVMCommand.deactivate(path)
+    try await waitUntilUnused(path)
     try await change("deactivating \(path)", path.group) { group in
       guard group.volumes[path.name] != nil, try DeviceMapper.info(path) != nil else { return }
       try self.checkUnused(path)

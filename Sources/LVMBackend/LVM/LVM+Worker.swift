@@ -12,15 +12,11 @@ extension LVM {
   ///   not the one that is configured.
   package func start() async throws {
     for name in settings.groups.keys { try LVMName.check(group: name) }
-    let lockDirectory: String
     do {
-      try HostPath.createDirectories(settings.runtimeDirectory, mode: 0o700)
-      _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
-      lockDirectory = try await systemDirectory.prepare(lockDirectory: settings.lockDirectory)
+      try await prepareWorker()
     } catch let error as SystemCallError {
       throw error.storageError
     }
-    cache.start(lockDirectory: lockDirectory)
     do {
       try await queue.run("start") {
         self.state.withLock { $0.isStarted = true }
@@ -32,6 +28,14 @@ extension LVM {
     } catch let refusal as CommandQueue.Refusal {
       throw refusal.error
     }
+  }
+
+  /// Everything that a worker needs, and that no other is at work. Does nothing while we have one ourselves.
+  private func prepareWorker() async throws {
+    guard worker == nil else { return }
+    try HostPath.createDirectories(settings.runtimeDirectory, mode: 0o700)
+    _ = try await WorkerLock.wait(lockPath, limit: settings.startLimit)
+    cache.start(lockDirectory: try await systemDirectory.prepare(lockDirectory: settings.lockDirectory))
   }
 
   /// Ends the worker once its present command has ended; nothing waits for that.
@@ -46,6 +50,7 @@ extension LVM {
   /// - Throws: what LVM says of the failure; `.unavailable` when the worker died of it, or cannot be had.
   func execute(_ command: LVMCommand) throws -> Reply {
     let worker = try liveWorker()
+    try resumeAfterDeath()
     state.withLock { $0.counters.commands += 1 }
     guard let reply = worker.run(command.line) else {
       lost(worker)
@@ -64,6 +69,7 @@ extension LVM {
   private func lost(_ worker: WorkerProcess) {
     let wait = state.withLock { state -> Duration in
       state.worker = nil
+      state.wasCutOff = true
       state.deaths += 1
       // The first replacement comes at once.
       let wait: Duration = state.deaths == 1 ? .zero : .milliseconds(100 << min(state.deaths - 2, 7))
@@ -92,18 +98,28 @@ extension LVM {
         executable: settings.executable, systemDirectory: systemDirectory.path, lock: lock,
         mayCrash: restartsAt == nil)
       cache.isOurs(worker.process)
-      let isReplacement = state.withLock { state in
+      state.withLock { state in
         state.worker = worker
         state.counters.workerStarts += 1
-        return state.restartsAt != nil
-      }
-      // A command that was cut off may have left devices suspended.
-      if isReplacement {
-        for name in settings.groups.keys { if let group = cache.last(name) { try resume(group) } }
       }
       return worker
     } catch let error as SystemCallError {
       throw error.storageError
+    }
+  }
+
+  /// A command that was cut off may have left devices suspended.
+  private func resumeAfterDeath() throws {
+    let wasCutOff = state.withLock { state in
+      defer { state.wasCutOff = false }
+      return state.wasCutOff
+    }
+    guard wasCutOff else { return }
+    do {
+      for name in settings.groups.keys.sorted() { if let group = cache.last(name) { try resume(group) } }
+    } catch {
+      state.withLock { $0.wasCutOff = true }
+      throw error
     }
   }
 

@@ -50,6 +50,8 @@ package final class LVM: Sendable {
     var worker: WorkerProcess?
     var counters = Counters()
     var isStarted = false
+    /// Whether a worker died and what it may have left has not been looked after.
+    var wasCutOff = false
     /// Workers that died without having carried out a command.
     var deaths = 0
     var restartsAt: ContinuousClock.Instant?

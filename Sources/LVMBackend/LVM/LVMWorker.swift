@@ -53,8 +53,6 @@ package enum LVMWorker {
     var output: [UInt8] = []
     var errors: [UInt8] = []
     var notes: [UInt8] = []
-    /// Debug messages are only looked at for commands that make something.
-    var wantsNotes = false
   }
 
   /// Touched only by the one thread of this process that runs commands: LVM logs on that.
@@ -70,19 +68,41 @@ package enum LVMWorker {
       append(&LVMWorker.collected.errors)
     } else if level == CLVM_LOG_PRINT {
       append(&LVMWorker.collected.output)
-    } else if LVMWorker.collected.wantsNotes,
-      strncmp(message, "Getting device info for ", 24) == 0 || strncmp(message, "dm message", 10) == 0
-    {
+    } else if strncmp(message, "Getting device info for ", 24) == 0 || strncmp(message, "dm message", 10) == 0 {
       append(&LVMWorker.collected.notes)
     }
   }
 
   private static func execute(_ line: String) -> Reply {
-    collected = Collected(wantsNotes: line.hasPrefix("lvcreate "))
+    // Only the log function sees debug messages, but it costs time to make them all, and it sees lines cut.
+    guard line.hasPrefix("lvcreate ") else { return print(line) }
+    collected = Collected()
     let status = clvm_run(line)
     return Reply(
       status: UInt8(truncatingIfNeeded: status), output: String(decoding: collected.output, as: UTF8.self),
       errors: String(decoding: collected.errors, as: UTF8.self),
       notes: String(decoding: collected.notes, as: UTF8.self))
+  }
+
+  private static func print(_ line: String) -> Reply {
+    var output: Int32 = -1
+    var errors: Int32 = -1
+    let status = clvm_run_printing(line, &output, &errors)
+    // Warnings are printed where errors are.
+    let said = contents(errors).split(separator: "\n")
+    let warnings = said.filter { $0.contains("WARNING:") }.map { $0 + "\n" }.joined()
+    return Reply(
+      status: UInt8(truncatingIfNeeded: status), output: contents(output) + warnings,
+      errors: said.filter { !$0.contains("WARNING:") }.map { $0 + "\n" }.joined())
+  }
+
+  private static func contents(_ file: Int32) -> String {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = pread(file, &buffer, buffer.count, off_t(bytes.count))
+      guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+      bytes += buffer.prefix(count)
+    }
   }
 }
