@@ -51,9 +51,6 @@ extension DeviceClass {
     guard let pool = group.volumes[name], pool.layout == .thinPool else {
       throw StorageError.exhausted("there is no thin pool \(group.name)/\(name)")
     }
-    if let status = try DeviceMapper.poolStatus(LVPath(group.name, name)), status.mode != .writable {
-      throw StorageError.exhausted("thin pool \(group.name)/\(name) takes no writes (\(status.mode))")
-    }
     let offered = (Double(pool.size.bytes) * overprovision).rounded(.down)
     let whole = offered >= Double(Int64.max) ? Int64.max : Int64(offered)
     let promised = group.volumes.values.filter { $0.poolName == name && $0.layout == .thin }
@@ -71,7 +68,7 @@ extension LVMBackend {
     let deviceClass = try deviceClass(for: query.parameters)
     let group = try await lvm.group(deviceClass.volumeGroup)
     let reserved = state.withLock { $0.reservations[deviceClass.space] ?? 0 }
-    guard let space = try? deviceClass.space(in: group) else { return .none }
+    guard let space = try? space(of: deviceClass, in: group) else { return .none }
     let left = max(0, space.bytes - reserved)
     let unit = deviceClass.sizeUnit(in: group)
     let usable = ByteCount(left / unit * unit)
@@ -85,6 +82,16 @@ extension LVMBackend {
       minimumVolume: (minimum ?? configuration.minimumSize).rounded(upTo: unit))
   }
 
+  /// - Throws: `.exhausted`, also while the pool takes no writes.
+  private func space(of deviceClass: DeviceClass, in group: VolumeGroup) throws -> ByteCount {
+    if case .pool(let pool) = deviceClass.space, let status = try DeviceMapper.poolStatus(pool),
+      status.mode != .writable
+    {
+      throw StorageError.exhausted("thin pool \(pool) takes no writes (\(status.mode))")
+    }
+    return try deviceClass.space(in: group)
+  }
+
   /// Promises `size` bytes until `release`, which comes after the volume is in LVM's metadata: no two volumes that are
   /// made at the same time are promised the same space.
   /// - Throws: `.exhausted`.
@@ -92,7 +99,7 @@ extension LVMBackend {
     while true {
       let releases = state.withLock { $0.releases }
       let group = try await lvm.group(deviceClass.volumeGroup)
-      let space = try deviceClass.space(in: group)
+      let space = try space(of: deviceClass, in: group)
       let made = try state.withLock { state -> Reservation? in
         // What was released meanwhile is not in the group as we saw it.
         guard state.releases == releases else { return nil }

@@ -37,14 +37,7 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
     guard users.isEmpty else { throw StorageError.precondition("volume \(id) is in use\(users.description)") }
     let device = try devicePath(of: path)
     if try !BlockDevice.isReadOnly(device) { try BlockDevice.flush(device) }
-    // After an unmount or a close, udev and its like may look at the device for a moment.
-    for _ in 0..<100 {
-      guard let info = try DeviceMapper.info(path), info.openCount > 0 else { break }
-      try? await Task.sleep(for: .milliseconds(50))
-    }
-    if let info = try DeviceMapper.info(path), info.openCount > 0 {
-      throw StorageError.busy("\(device) is still open somewhere")
-    }
+    try await waitUntilClosed(path)
     try await lvm.deactivate(path)
   }
 
@@ -77,6 +70,16 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
   }
 
   package func encryption(of id: NativeID) async throws -> VolumeEncryption? { try await existing(id).encryption }
+
+  /// After an unmount, or a close by somebody who could write, udev and its like look at the device for a moment.
+  /// - Throws: `.busy` when it is still open after five seconds.
+  func waitUntilClosed(_ path: LVPath) async throws {
+    for _ in 0..<100 {
+      guard let info = try DeviceMapper.info(path), info.openCount > 0 else { return }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+    throw StorageError.busy("\(DeviceMapper.devicePath(of: path)) is still open somewhere")
+  }
 
   /// Where the volume of this id is active.
   private func activePath(_ id: NativeID) throws -> (path: LVPath, info: DeviceMapper.Info)? {

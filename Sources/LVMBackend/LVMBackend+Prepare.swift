@@ -13,8 +13,13 @@ extension LVMBackend {
     try await lvm.start()
     for one in configuration.classes { try await check(one) }
     state.withLock { $0.isPrepared = true }
-    for record in try await volumeRecords() { await heal(record) }
-    try await removeIncompleteGroups()
+    do {
+      for record in try await volumeRecords() { await heal(record) }
+      try await removeIncompleteGroups()
+    } catch {
+      state.withLock { $0.isPrepared = false }
+      throw error
+    }
     poolMonitor.start(lvm)
   }
 

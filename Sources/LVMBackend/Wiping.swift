@@ -71,6 +71,7 @@ extension LVMBackend {
     try await lvm.activate(path)
     let device = try devicePath(of: path)
     try await OwnThread.run("wipe") { try BlockDevice.zero(device, ranges, exclusively: exclusively) }
+    if exclusively { try await waitUntilClosed(path) }
   }
 }
 

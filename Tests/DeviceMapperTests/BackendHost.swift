@@ -3,7 +3,7 @@ import LVMBackend
 import Storage
 import Testing
 
-/// Backends over one volume group with extents of one MiB.
+/// Backends over one volume group with small extents.
 struct BackendHost: Sendable {
   enum Kind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case thin, linear, striped, raid1
@@ -11,6 +11,9 @@ struct BackendHost: Sendable {
     var isThin: Bool { self == .thin }
     var testDescription: String { rawValue }
     fileprivate var disks: Int { self == .striped || self == .raid1 ? 2 : 1 }
+
+    /// Volumes of one MiB must be possible: striped ones are multiples of two extents.
+    fileprivate var extent: ByteCount { self == .striped ? .kib(512) : .mib(1) }
 
     fileprivate func layout(_ pool: String) -> DeviceClass.Layout {
       switch self {
@@ -30,7 +33,7 @@ struct BackendHost: Sendable {
   static func use<T>(
     _ kind: Kind, wipe: DeviceClass.Wipe = .delete, _ body: (BackendHost) async throws -> T
   ) async throws -> T {
-    try await TestGroup.use(disks: kind.disks, pool: kind.isThin ? .gib(1) : nil, extent: .mib(1)) { group in
+    try await TestGroup.use(disks: kind.disks, pool: kind.isThin ? .gib(1) : nil, extent: kind.extent) { group in
       try await body(BackendHost(group: group, kind: kind, wipe: wipe))
     }
   }

@@ -56,7 +56,8 @@ import Testing
     let record = volume()
     let snapshot = SnapshotRecord(
       path: record.path, id: record.id, name: String(repeating: "😀", count: 32),
-      source: NativeID(Naming.derived(.volume, from: "x") + "@" + String(repeating: " ", count: 90)), sourceUUID: "u", size: .gib(1),
+      source: NativeID(Naming.derived(.volume, from: "x") + "@" + String(repeating: " ", count: 90)), sourceUUID: "u",
+      size: .gib(1),
       created: Timestamp(seconds: 1, nanoseconds: 2), deviceClass: "c", content: .block, format: .unrecorded,
       encryption: nil,
       group: .init(id: NativeID("csg_x@y"), name: String(repeating: "\u{7}", count: 128), members: 3))
@@ -68,7 +69,8 @@ import Testing
     for group in [nil, SnapshotRecord.Group(id: NativeID("csg_a@n"), name: "G 1", members: 2)] {
       let record = SnapshotRecord(
         path: LVPath("vg0", lv), id: LocalID(.snapshot, name: lv, node: NodeID("n")).id, name: group == nil ? "s" : "",
-        source: NativeID("csi_a@n"), sourceUUID: "ou", size: .mib(8), created: Timestamp(seconds: 1_700_000_000, nanoseconds: 7),
+        source: NativeID("csi_a@n"), sourceUUID: "ou", size: .mib(8),
+        created: Timestamp(seconds: 1_700_000_000, nanoseconds: 7),
         deviceClass: "fast", content: .block, format: .unrecorded, encryption: nil, group: group)
       let lv = LogicalVolume(
         name: lv, uuid: "u", size: .mib(8), tags: record.tags(owner: try owner()), layout: .thin)

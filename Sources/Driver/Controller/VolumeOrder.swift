@@ -62,18 +62,14 @@ struct VolumeOrder: Sendable {
     return if case .snapshot = spec.source { [.snapshot(source)] } else { [.volume(source)] }
   }
 
-  /// - Throws: `.notFound` for a source that does not exist, `.unavailable` for one that is not ready yet, `.exhausted`
-  ///   when the backend serves none of the required places.
+  /// Whether there is a source at all the backend tells: it may know where else it is.
+  /// - Throws: `.unavailable` for a source that is not ready yet, `.exhausted` when the backend serves none of the
+  ///   required places.
   func checkSurroundings() async throws {
-    switch spec.source {
-    case .snapshot(let id):
-      guard let snapshot = try await (backend as? any SnapshottingBackend)?.snapshot(id) else {
-        throw StorageError.notFound("snapshot \(id) does not exist")
-      }
-      guard snapshot.isReady else { throw StorageError.unavailable("snapshot \(id) is not ready yet") }
-    case .volume(let id):
-      guard try await backend.volume(id) != nil else { throw StorageError.notFound("volume \(id) does not exist") }
-    case nil: break
+    if case .snapshot(let id) = spec.source,
+      let snapshot = try await (backend as? any SnapshottingBackend)?.snapshot(id), !snapshot.isReady
+    {
+      throw StorageError.unavailable("snapshot \(id) is not ready yet")
     }
     _ = try spec.topology?.choose(from: backend.topologies)
   }
