@@ -60,7 +60,12 @@ class Life:
 
     def bring(self, volume: str, block: bool = False) -> Path:
         """Stages and publishes a volume and returns its target."""
-        staging, target = self.staging(volume), self.target(volume)
+        self.stage(volume, block)
+        self.publish(volume, self.target(volume), block)
+        return self.target(volume)
+
+    def stage(self, volume: str, block: bool = False) -> None:
+        staging = self.staging(volume)
         staging.mkdir(exist_ok=True)
         capability = self.block_capability() if block else self.capability()
         context = self.server.call("Controller", "ControllerPublishVolume", volume_id=volume, node_id="node-1",
@@ -69,8 +74,6 @@ class Life:
                          volume_capability=capability, publish_context=context)
         if not block:
             self.check_identity(volume)
-        self.publish(volume, target, block)
-        return target
 
     def publish(self, volume: str, target: Path, block: bool, readonly: bool = False) -> None:
         capability = self.block_capability() if block else self.capability()
@@ -209,7 +212,7 @@ class Life:
         volume = self.create("limited", self.least, limits={"iops-read": "100"})
         self.server.call("Controller", "ControllerModifyVolume", volume_id=volume,
                          mutable_parameters={"iops-read": "200", "bps-write": "1Mi"})
-        self.bring(volume)
+        self.stage(volume)
         target = self.base / "pods" / pod / "volumes" / "kubernetes.io~csi" / volume / "mount"
         target.parent.mkdir(parents=True)
         self.publish(volume, target, block=False)

@@ -103,7 +103,7 @@ class Server:
                 except OSError:
                     pass
             assert time.monotonic() < deadline, f"the server does not listen; see {self.root}/server.log"
-            time.sleep(0.001)
+            time.sleep(0.005 * PATIENCE)
         if self.channel:
             self.channel.close()
         self.channel = grpc.insecure_channel(
@@ -116,7 +116,7 @@ class Server:
             except grpc.RpcError:
                 pass  # dead, as the next poll shows, or unwell, as the limit shows
             assert time.monotonic() < deadline, f"the server does not get ready; see {self.root}/server.log"
-            time.sleep(0.001)
+            time.sleep(0.005 * PATIENCE)
 
     def has_died(self, wait: float = 0) -> bool:
         """Whether the process is gone; if so, notes the kill. Any death but by SIGKILL fails the test."""
