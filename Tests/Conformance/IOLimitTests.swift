@@ -16,7 +16,7 @@ extension Conformance {
         try await node.stage()
         try await server.modify(node.volume, ["iops-write": "20"])
         try await pod.publish(node)
-        let device = try DeviceNumber.of(device: try #require(server.loopDevices.keys.first))
+        let device = try DeviceNumber.of(device: try #require(server.devices.keys.first))
         #expect(Files.text(group + "/io.max") == "\(device) rbps=max wbps=max riops=max wiops=20\n")
 
         let file = pod.target(of: node) + (capability == .block() ? "" : "/data")
