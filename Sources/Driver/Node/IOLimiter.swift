@@ -73,9 +73,7 @@ struct IOLimiter: Sendable {
 
   /// The targets of pods that show the volume on this node now.
   private func podTargets(of id: QualifiedID) async throws -> [String] {
-    guard configuration.mode.servesNode, let source = try await registry.backend(of: id).connected(id.native) else {
-      return []
-    }
+    guard configuration.mode.servesNode, let source = try await registry.source(of: id) else { return [] }
     let presence = try Presence(of: source)
     let places = presence.mounts.map(\.mountPoint) + (try presence.deviceBinds().map(\.path))
     return places.filter { PodUID(targetPath: $0) != nil }
