@@ -9,8 +9,8 @@ extension FileBackendSuite {
     @Test(arguments: [FilesystemType.ext4, .btrfs])
     func `a repeat heals what a kill at any step left`(on type: FilesystemType) async throws {
       try await HostDirectory.use(type, size: .mib(512)) { host in
-        // What the life of this program passes; staging and publishing are the driver's.
-        let own = CrashPoint.allCases.filter { !$0.rawValue.contains(/^(un)?(stage|publish)\./) }
+        // What the life of this program passes; staging, publishing and encryption are the driver's.
+        let own = CrashPoint.allCases.filter { !$0.rawValue.contains(/^((un)?(stage|publish)|luks|lvm)\./) }
         for point in own where type == .ext4 || point.rawValue.hasSuffix("rename") {
           for count in [1, 2, 5] {
             let killed = try await Command.run(
