@@ -77,10 +77,12 @@ extension LVMBackend: SnapshottingBackend {
     return record.snapshot
   }
 
-  /// Lets LVM cut. It sees to a file system on the origin itself, and cannot where that is frozen already; one that
-  /// lies above an encrypted origin is frozen for it.
+  /// Lets LVM cut. It sees to a file system on the origin itself, and cannot where that is frozen already. It misses
+  /// one that lies above an encrypted origin, and btrfs, which the kernel does not find by its device: they are frozen
+  /// for it.
   func cut<Value>(_ origin: ThinOrigin, _ body: () async throws -> Value) async throws -> Value {
-    guard origin.encryption != nil, try DeviceMapper.info(origin.path) != nil else { return try await body() }
+    guard origin.encryption != nil || origin.content == .filesystem(.btrfs), try DeviceMapper.info(origin.path) != nil
+    else { return try await body() }
     let cut = try await PointInTime.cut(executable: configuration.executable, watching: false) {
       [DeviceMapper.devicePath(of: origin.path)]
     } body: {

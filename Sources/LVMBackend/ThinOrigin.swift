@@ -12,6 +12,7 @@ struct ThinOrigin: Sendable {
   var path: LVPath { origin.path }
   var size: ByteCount { origin.size }
   var encryption: VolumeEncryption? { origin.encryption }
+  var content: VolumeContent { origin.content }
 }
 
 extension LVMBackend {

@@ -190,6 +190,8 @@ class Life:
         assert read_device(reader, MIB) == content
         self.unpublish(origin, reader)
         snapshot = self.snapshot("raw-snapshot", origin)
+        allocated = self.server.call("SnapshotMetadata", "GetMetadataAllocated", snapshot_id=snapshot)
+        assert allocated[0].block_metadata[0].byte_offset == 0
         other = self.random.randbytes(MIB)
         write_device(self.target(origin), other)
         restored = self.create("raw-restored", 8 * MIB, self.from_snapshot(snapshot), block=True)

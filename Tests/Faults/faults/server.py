@@ -199,8 +199,9 @@ class Server:
                 self.revive()
             channel = self.channel
             try:
-                return getattr(getattr(self.csi.grpc, f"{service}Stub")(channel), method)(
+                answer = getattr(getattr(self.csi.grpc, f"{service}Stub")(channel), method)(
                     request, timeout=30 * PATIENCE)
+                return list(answer) if isinstance(answer, grpc.Call) else answer
             except grpc.RpcError as error:
                 # A channel closed by another thread's revival shows as CANCELLED.
                 died = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED) and self.has_died(0.05)
