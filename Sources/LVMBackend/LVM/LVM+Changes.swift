@@ -87,9 +87,14 @@ extension LVM {
     }
   }
 
+  /// On the queue's thread. udev may begin to look only now, after `waitUntilUnused` found nobody: it gets half a second.
   private func checkUnused(_ path: LVPath) throws {
-    if let info = try DeviceMapper.info(path), info.openCount > 0 {
-      throw StorageError.precondition("\(path) is in use: its device \(info.major):\(info.minor) is open")
+    for attempt in 0... {
+      guard let info = try DeviceMapper.info(path), info.openCount > 0 else { return }
+      guard attempt < 25 else {
+        throw StorageError.precondition("\(path) is in use: its device \(info.major):\(info.minor) is open")
+      }
+      usleep(20_000)
     }
   }
 
