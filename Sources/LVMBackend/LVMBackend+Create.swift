@@ -62,7 +62,7 @@ extension LVMBackend {
       format: origin.map { Self.format(copying: $0, as: content) } ?? .unformatted, encryption: encryption,
       parameters: spec.parameters, mutableParameters: IOLimits.merging(spec.mutableParameters, into: [:]),
       source: spec.source,
-      isEphemeral: spec.isEphemeral, state: deviceClass.needsCleaning(for: content) ? .new : .ready)
+      isEphemeral: spec.isEphemeral, state: deviceClass.needsCleaning(for: content, encryption) ? .new : .ready)
     return Plan(record: record, deviceClass: deviceClass, origin: origin)
   }
 

@@ -5,7 +5,7 @@ extension LVMBackend {
   package func deleteVolume(_ id: NativeID, secrets: Secrets) async throws {
     try checkPrepared()
     guard let local = LocalID(parsing: id, as: .volume) else { return }
-    guard let record = try await anyRecord(local.name) else { return try checkWasHere(deleting: id) }
+    guard let record = try await anyRecord(local.name) else { return try checkIsGone(id) }
     if record.state == .deleted { return try await finishDeletion(of: record) }
     if let attachment = record.attachment {
       throw StorageError.precondition("volume \(id) is attached to node \(attachment.node)")

@@ -25,6 +25,8 @@ extension LVMBackend: ExpandableBackend {
 
   private func grow(_ record: VolumeRecord, to size: ByteCount, _ deviceClass: DeviceClass) async throws -> VolumeRecord
   {
+    // An overwriting that is under way knows nothing of what would be added now.
+    try checkIsNotBeingWiped(record.path)
     let reservation = try await reserve(size - record.size, in: deviceClass)
     defer { release(reservation) }
     var grown = record

@@ -139,8 +139,18 @@ extension LVMBackend: GroupSnapshottingBackend {
   package func deleteGroupSnapshot(_ id: NativeID, secrets: Secrets) async throws {
     try checkPrepared()
     let members = try await members(ofGroup: id)
-    if members.isEmpty { try checkWasHere(deleting: id) }
+    if members.isEmpty { try checkIsGone(id) }
+    try await checkNoneIsDamaged(ofGroup: id)
     try await removeMembers(members)
+  }
+
+  /// - Throws: `.dataLoss` when a member's tags are damaged: it would stay behind, and the group be told of as deleted.
+  private func checkNoneIsDamaged(ofGroup id: NativeID) async throws {
+    guard let group = LocalID(parsing: id, as: .group) else { return }
+    for (path, volume) in try await logicalVolumes(.snapshot)
+    where volume.tags.contains(where: { $0.hasPrefix("csi.g=\(group.name)") }) {
+      _ = try SnapshotRecord(volume, at: path, owner: configuration.name)
+    }
   }
 
   /// The one that says that the group is complete goes first: half a group does not exist.

@@ -7,9 +7,7 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
   /// read-only. A volume that is connected for writing already is given to readers as well: their mounts are read-only.
   package func connect(_ id: NativeID, _ connection: NodeConnection) async throws -> NodeSource {
     let record = try await existing(id)
-    if record.wipedSize != nil, record.content == .block, record.encryption == nil {
-      throw StorageError.busy("the growth of volume \(id) is being wiped")
-    }
+    try checkIsWiped(record)
     let readOnly = connection.readOnly || connection.publishContext[Self.readOnlyKey] == "true"
     let wasActive = try DeviceMapper.info(record.path) != nil
     try await lvm.activate(record.path)
@@ -43,6 +41,7 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
 
   package func refreshSize(_ id: NativeID) async throws -> ByteCount {
     let record = try await existing(id)
+    try checkIsWiped(record)
     if try DeviceMapper.info(record.path) != nil {
       let shown = try BlockDevice.size(devicePath(of: record.path))
       guard shown >= record.capacity else {
@@ -50,6 +49,15 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
       }
     }
     return record.capacity
+  }
+
+  /// What an expansion added is overwritten before anything may reach there: a file system that grows to its device, or
+  /// a user of the device. Until that is done, nobody new gets to see the device, nor its new size.
+  /// - Throws: `.busy`.
+  private func checkIsWiped(_ record: VolumeRecord) throws {
+    guard record.wipedSize == nil else {
+      throw StorageError.busy("the growth of volume \(record.id) is not wiped yet: repeat ControllerExpandVolume")
+    }
   }
 
   package func formatState(_ id: NativeID) async throws -> FormatState { try await existing(id).format }

@@ -78,9 +78,17 @@ extension LVMBackend {
     throw StorageError.exhausted("\(local.kind.word) \(id.shortened) lives on node \(local.node)")
   }
 
+  /// For deletions of what was not found.
+  /// - Throws: `.precondition` when it may be on another node; `.unavailable` when LVM does not answer and what is known
+  ///   is of before.
+  func checkIsGone(_ id: NativeID) throws {
+    try checkWasHere(deleting: id)
+    for name in groupNames { try lvm.checkIsCurrent(name) }
+  }
+
   /// For deletions: what lives on another node is not deleted by this one.
   /// - Throws: `.precondition` when the id names another node, and what it names is not here.
-  func checkWasHere(deleting id: NativeID) throws {
+  private func checkWasHere(deleting id: NativeID) throws {
     guard let local = LocalID(parsing: id), local.node != configuration.nodeID else { return }
     throw StorageError.precondition(
       "\(local.kind.word) \(id.shortened) lives on node \(local.node) and can be deleted there only")

@@ -101,7 +101,7 @@ extension LVMBackend: SnapshottingBackend {
 
   package func deleteSnapshot(_ id: NativeID, secrets: Secrets) async throws {
     guard let record = try await visibleSnapshot(id) else {
-      if try await snapshotRecord(id) == nil { try checkWasHere(deleting: id) }
+      if try await snapshotRecord(id) == nil { try checkIsGone(id) }
       return
     }
     if let group = record.group {

@@ -3,9 +3,9 @@ import Storage
 
 extension DeviceClass {
   /// Whether a new volume may show bytes of a former owner that must go before it is given out.
-  func needsCleaning(for content: VolumeContent) -> Bool {
+  func needsCleaning(for content: VolumeContent, _ encryption: VolumeEncryption?) -> Bool {
     guard !layout.isThin else { return false }
-    return wipe == .create || content != .block
+    return wipe == .create || content != .block || encryption != nil
   }
 }
 
@@ -22,8 +22,9 @@ extension LVMBackend {
     try await overwrite(record.path, deviceClass.wipe == .create ? [0..<end] : [0..<head, tail..<end])
     var ready = record
     ready.state = .ready
-    try await update(record, to: ready)
+    // In this order: what is left active by a crash is still half-made, and removed.
     try await lvm.deactivate(record.path)
+    try await update(record, to: ready)
     return ready
   }
 
@@ -31,7 +32,9 @@ extension LVMBackend {
   /// - Throws: `.busy` while that is going on.
   func finishDeletion(of record: VolumeRecord) async throws {
     try await whileWiping(record.path) {
-      try await overwrite(record.path, [0..<record.size.bytes])
+      // This may have waited: only what is still the same deleted volume goes.
+      guard let present = try await anyRecord(record.path.name), present.state == .deleted else { return }
+      try await overwrite(record.path, [0..<present.size.bytes])
       CrashPoint.deleteHalfUnlinked.reached()
       try await lvm.remove(record.path)
     }
@@ -39,23 +42,37 @@ extension LVMBackend {
 
   /// Overwrites the part of a volume that an expansion added, then gives it out.
   func finishGrowth(of record: VolumeRecord) async throws -> VolumeRecord {
+    guard record.wipedSize != nil else { return record }
+    var grown = record
+    try await whileWiping(record.path) {
+      grown = try await wipeGrowth(of: record.id)
+    }
+    return grown
+  }
+
+  private func wipeGrowth(of id: NativeID) async throws -> VolumeRecord {
+    // As it is now: this may have waited.
+    let record = try await existing(id)
     guard let wiped = record.wipedSize else { return record }
     let isActive = try DeviceMapper.info(record.path) != nil
     if isActive, record.content == .block, record.encryption == nil {
       throw StorageError.precondition(
         "volume \(record.id) is in use as a raw device; its growth is wiped first, which takes it being disconnected")
     }
+    if wiped < record.size {
+      // Below a mounted file system, which does not reach there yet, the device is held by the mount.
+      try await overwrite(record.path, [wiped.bytes..<record.size.bytes], exclusively: !isActive)
+    }
+    if !isActive { try await lvm.deactivate(record.path) }
     var grown = record
     grown.wipedSize = nil
-    try await whileWiping(record.path) {
-      if wiped < record.size {
-        // Below a mounted file system, which does not reach there yet, the device is held by the mount.
-        try await overwrite(record.path, [wiped.bytes..<record.size.bytes], exclusively: !isActive)
-      }
-      try await update(record, to: grown)
-      if !isActive { try await lvm.deactivate(record.path) }
-    }
+    try await update(record, to: grown)
     return grown
+  }
+
+  /// - Throws: `.busy` while the volume's bytes are being overwritten.
+  func checkIsNotBeingWiped(_ path: LVPath) throws {
+    if state.withLock({ $0.wiping.contains(path) }) { throw StorageError.busy("\(path) is being overwritten") }
   }
 
   private func whileWiping(_ path: LVPath, _ body: () async throws -> Void) async throws {

@@ -126,6 +126,32 @@ extension DeviceMapperSuite {
       }
     }
 
+    @Test func `nobody gets to see a growth that a crash left unwiped, and a repeat of the expansion wipes it`()
+      async throws
+    {
+      try await BackendHost.use(.linear, wipe: .create) { host in
+        try await host.serving { backend in
+          let old = try await backend.createVolume(spec("old", 64))
+          try await fill(backend, old.id)
+          try await backend.deleteVolume(old.id, secrets: .none)
+          let volume = try await backend.createVolume(spec("grows", 16, .ext4))
+          let path = "\(host.group.name)/\(volume.id.rawValue.prefix { $0 != "@" })"
+          // What a death between the growing and the wiping leaves.
+          try await TestGroup.run(["lvchange", "--addtag", "csi.wiped=\(16 << 20)", path])
+          try await TestGroup.run(["lvextend", "-L", "48m", path])
+          await #expect(throws: StorageError.self) { try await backend.connect(volume.id, NodeConnection()) }
+          await #expect(throws: StorageError.self) { try await backend.refreshSize(volume.id) }
+          let range = try CapacityRange(requiredBytes: 48 << 20, limitBytes: 0)
+          let grown = try await backend.expand(volume.id, to: range, secrets: .none)
+          #expect(grown.capacity == .mib(48))
+          guard case .block(let device) = try await backend.connect(volume.id, NodeConnection()) else { return }
+          #expect(try zeroes(device, 48 << 20))
+          try await backend.disconnect(volume.id)
+          try await backend.deleteVolume(volume.id, secrets: .none)
+        }
+      }
+    }
+
     @Test func `damaged tags are told of, others' volumes are left alone, and other nodes keep theirs`() async throws {
       try await BackendHost.use(.thin) { host in
         try await host.serving { backend in

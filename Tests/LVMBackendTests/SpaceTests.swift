@@ -50,13 +50,17 @@ import Testing
   }
 
   @Test func `only thick classes wipe what nobody may see`() {
-    func cleans(_ layout: DeviceClass.Layout, _ wipe: DeviceClass.Wipe, _ content: VolumeContent) -> Bool {
-      DeviceClass(name: "c", volumeGroup: "v", layout: layout, wipe: wipe).needsCleaning(for: content)
+    func cleans(
+      _ layout: DeviceClass.Layout, _ wipe: DeviceClass.Wipe, _ content: VolumeContent,
+      _ encryption: VolumeEncryption? = nil
+    ) -> Bool {
+      DeviceClass(name: "c", volumeGroup: "v", layout: layout, wipe: wipe).needsCleaning(for: content, encryption)
     }
     #expect(!cleans(.thin(pool: "p"), .create, .filesystem(.ext4)))
     #expect(cleans(.linear, .create, .block))
     #expect(cleans(.linear, .delete, .filesystem(.ext4)))
     #expect(cleans(.raid1(2), .none, .filesystem(.xfs)))
     #expect(!cleans(.linear, .delete, .block))
+    #expect(cleans(.linear, .none, .block, .luks2), "an old header must not be taken for its own")
   }
 }

@@ -92,6 +92,13 @@ package final class LVM: Sendable {
 
   package func volume(_ path: LVPath) async throws -> LogicalVolume? { try await group(path.group).volumes[path.name] }
 
+  /// - Throws: `.unavailable` when reads of this group tell of an earlier time, for LVM does not answer.
+  package func checkIsCurrent(_ name: String) throws {
+    guard cache.current(name) != nil else {
+      throw StorageError.unavailable("volume group \(name) cannot be read now")
+    }
+  }
+
   /// Makes the next read ask LVM.
   package func invalidate(_ group: String) { cache.invalidate(group) }
 

@@ -38,9 +38,8 @@ struct SystemDirectory: Sendable {
 
   /// What an administrator has set, as lvmconfig(8) prints it; empty where LVM's programs are not installed.
   private static func hostSettings() async throws -> String {
-    guard let output = try? await Command.run(["lvmconfig", "--type", "current"], limit: .seconds(30)) else {
-      return ""
-    }
+    guard Command.locate("lvmconfig") != nil else { return "" }
+    let output = try await Command.run(["lvmconfig", "--type", "current"], limit: .seconds(30))
     guard output.status == .exited(0) else {
       throw StorageError.failed("lvmconfig(8) cannot read the host's settings: \(output.text.suffix(500))")
     }
