@@ -78,7 +78,7 @@ class Machine:
         if not one.identity:
             self.snapshot(name, again=True, **one.facts)
             return
-        restored = self.life.create(f"look-{name}", MIB, self.life.from_snapshot(one.identity),
+        restored = self.life.create(f"look-{name}", one.size, self.life.from_snapshot(one.identity),
                                     block=one.facts["block"])
         self.check_content(name, restored, one.facts["block"], one.contents)
         self.life.delete(restored)
@@ -174,6 +174,8 @@ class Machine:
     def delete(self, name: str, one: Known) -> None:
         self.journal.write("deleting", name)
         if one.kind == "volume":
+            # Attached when the power went, perhaps.
+            self.server.call("Controller", "ControllerUnpublishVolume", volume_id=one.identity, node_id="node-1")
             self.server.call("Controller", "DeleteVolume", volume_id=one.identity)
         else:
             self.server.call("Controller", "DeleteSnapshot", snapshot_id=one.identity)
