@@ -13,16 +13,16 @@ from faults.life import Life, spotless
 pytestmark = pytest.mark.lvm
 
 REFUSALS = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.FAILED_PRECONDITION}
-LARGE = 512 * MIB
+LARGE = 896 * MIB
 # Each leaf of the pool's B-tree holds at most 252 chunks of 64 KiB: one write in each unshares them all.
-LEAF = 7 * MIB
-FILLERS = 9
+LEAF = 6 * MIB
+FILLERS = 6
 
 
 @pytest.fixture
 def pool(group):
     """With as little metadata as LVM makes: 2 MiB."""
-    group.create("pool", "--type", "thin-pool", "-L", "1g", "-c", "64k", "--poolmetadatasize", "2m", "-Zy", group.name)
+    group.create("pool", "--type", "thin-pool", "-L", "1100m", "-c", "64k", "--poolmetadatasize", "2m", "-Zy", group.name)
     return group
 
 
@@ -51,19 +51,21 @@ class Filler:
         # Direct I/O wants it aligned.
         self.block = mmap.mmap(-1, 4096)
 
-    def until(self, reached) -> None:
+    def until(self, pool, reached) -> None:
         """Stops as well where the pool takes no more."""
+        end = "all is written"
         for count, (device, offset) in enumerate(self.writes):
             if count % 16 == 0 and reached():
                 return
             descriptor = os.open(device, os.O_WRONLY | os.O_DIRECT)
             try:
                 os.pwrite(descriptor, self.block, offset)
-            except OSError:
+            except OSError as error:
+                end = f"{device} at {offset}: {error}"
                 break
             finally:
                 os.close(descriptor)
-        assert reached(), "the test could not use up the pool's metadata"
+        assert reached(), f"the pool's metadata are not used up: {end}; {pool.pool_status('pool')}"
 
 
 def refused(server, service: str, method: str, **fields) -> None:
@@ -103,7 +105,7 @@ def test_a_pool_without_space_for_metadata_refuses_says_so_and_recovers(pool, se
         assert percent_of_metadata(pool) < 70, "full before the test has begun"
         filler = Filler(fillers)
 
-        filler.until(lambda: percent_of_metadata(pool) >= 76)
+        filler.until(pool, lambda: percent_of_metadata(pool) >= 76)
         assert is_writable(pool) and percent_of_metadata(pool) < 98
         copies_are_refused(server, life, origin, 1)
         told = condition(server, keeper)
@@ -111,7 +113,7 @@ def test_a_pool_without_space_for_metadata_refuses_says_so_and_recovers(pool, se
         life.delete(early)
         assert volume_of(early) not in pool.volumes()
 
-        filler.until(lambda: not is_writable(pool) or percent_of_metadata(pool) >= 99)
+        filler.until(pool, lambda: not is_writable(pool) or percent_of_metadata(pool) >= 99)
         copies_are_refused(server, life, origin, 2)
         told = condition(server, keeper)
         assert told.abnormal and ("metadata" in told.message or "read-only" in told.message), told
