@@ -48,7 +48,7 @@ def seen_at(group, extent: int) -> str:
     return answer.stdout.strip()
 
 
-@pytest.mark.parametrize(("wipe", "kinds"), [("none", ["ext4", "xfs", "swap", "LVM2_member"]), ("delete", ["ext4"])])
+@pytest.mark.parametrize(("wipe", "kinds"), [("none", list(SIGNATURES)), ("delete", ["ext4"])], ids=["none", "delete"])
 def test_remains_of_a_file_system_are_neither_mounted_nor_in_the_way(group, server, wipe, kinds):
     """New thick volumes lie where somebody's file systems were."""
     server.backend.classes = [{"name": "thick", "volumeGroup": group.name, "layout": "linear", "wipe": wipe}]
