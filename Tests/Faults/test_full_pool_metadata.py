@@ -73,7 +73,7 @@ def refused(server, service: str, method: str, **fields) -> None:
         server.call(service, method, **fields)
     assert refusal.value.code() in REFUSALS, f"{method}: {refusal.value.code()} {refusal.value.details()}"
     words = refusal.value.details()
-    assert any(word in words for word in ("metadata", "read-only", "needs a check")), f"{method}: {words}"
+    assert any(word in words for word in ("metadata", "read-only", "takes no writes", "needs a check")), f"{method}: {words}"
 
 
 def copies_are_refused(server, life, origin: str, number: int) -> None:
