@@ -22,7 +22,7 @@ FILLERS = 6
 @pytest.fixture
 def pool(group):
     """With as little metadata as LVM makes: 2 MiB."""
-    group.create("pool", "--type", "thin-pool", "-L", "1100m", "-c", "64k", "--poolmetadatasize", "2m", "-Zy", group.name)
+    group.create("pool", "--type", "thin-pool", "-L", "1300m", "-c", "64k", "--poolmetadatasize", "2m", "-Zy", group.name)
     return group
 
 
