@@ -22,7 +22,8 @@ FILLERS = 6
 @pytest.fixture
 def pool(group):
     """With as little metadata as LVM makes: 2 MiB."""
-    group.create("pool", "--type", "thin-pool", "-L", "1300m", "-c", "64k", "--poolmetadatasize", "2m", "-Zy", group.name)
+    group.create("pool", "--type", "thin-pool", "-L", "1300m", "-c", "64k", "--poolmetadatasize", "2m", "-Zy",
+                 group.name)
     return group
 
 
@@ -73,7 +74,8 @@ def refused(server, service: str, method: str, **fields) -> None:
         server.call(service, method, **fields)
     assert refusal.value.code() in REFUSALS, f"{method}: {refusal.value.code()} {refusal.value.details()}"
     words = refusal.value.details()
-    assert any(word in words for word in ("metadata", "read-only", "takes no writes", "needs a check")), f"{method}: {words}"
+    clear = ("metadata", "read-only", "takes no writes", "needs a check")
+    assert any(word in words for word in clear), f"{method}: {words}"
 
 
 def copies_are_refused(server, life, origin: str, number: int) -> None:
