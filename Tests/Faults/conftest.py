@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faults import backend, observe, stubs
+from faults import administrator, backend, observe, stubs
 from faults.server import Kills, Server
 
 KILLS = Kills()
@@ -16,6 +16,12 @@ collect_ignore = {
     "file": ["test_lvm_kills.py"],
     "lvm": ["test_crash_points.py", "test_random_kills.py"],
 }[backend.NAME]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("lvm") and backend.NAME != "lvm":
+            item.add_marker(pytest.mark.skip(reason=f"{item.name}: needs real LVM (STOWAGE_TEST_BACKEND=lvm)"))
 
 
 def pytest_sessionstart(session):
@@ -86,6 +92,24 @@ def root(request):
     yield path
     backend.BACKENDS[backend.NAME](path).clear()
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def second_disk() -> str:
+    """A scratch disk beside the one that the test's volume group is on, blank."""
+    disks = os.environ.get("STOWAGE_TEST_DISKS", "").split()
+    assert len(disks) > 1, "the test wants a second disk (STOWAGE_TEST_DISKS)"
+    administrator.blank(disks[1])
+    return disks[1]
+
+
+@pytest.fixture
+def group(second_disk):
+    """An empty volume group with extents of 1 MiB on the second disk, gone after the test. Asked for before `root`, so
+    that it goes after what is cleared there."""
+    group = administrator.Group(f"stowage-second-{os.getpid()}", second_disk)
+    yield group
+    group.destroy()
 
 
 @pytest.fixture

@@ -24,7 +24,13 @@ package enum DeviceMapper {
 
   /// Documentation/admin-guide/device-mapper/thin-provisioning.rst, "Status" of the thin-pool target.
   package struct PoolStatus: Hashable, Sendable {
-    package enum Mode: Hashable, Sendable { case writable, readOnly, outOfDataSpace, failed }
+    package enum Mode: String, Hashable, Sendable, CustomStringConvertible {
+      case writable
+      case readOnly = "read-only"
+      case outOfDataSpace = "out of data space"
+      case failed
+      package var description: String { rawValue }
+    }
     package var mode: Mode
     package var needsCheck: Bool
     package var transactionID: Int64

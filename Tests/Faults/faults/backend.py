@@ -1,5 +1,6 @@
 """Which kind of storage is under test: STOWAGE_TEST_BACKEND, the file backend when unset. The LVM backend's volume group
 and thin pool are named by STOWAGE_TEST_VOLUME_GROUP and STOWAGE_TEST_POOL."""
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -45,45 +46,50 @@ class FileBackend:
         observe.clear(self.root)
 
 
-CONFIGURATION = """\
-backends:
-  - name: lvm
-    type: lvm
-    runtimeDirectory: {runtime}
-    classes:
-      - name: thin
-        volumeGroup: {group}
-        pool: {pool}
-"""
-
-
 class LVMBackend:
-    """Volumes are thin logical volumes of a group made for the test."""
+    """Volumes are thin logical volumes of a group made for the test, unless the test gives it other device classes.
+
+    - classes: as in the configuration file.
+    """
 
     def __init__(self, root: Path):
         self.root = root
         self.group, self.pool = os.environ["STOWAGE_TEST_VOLUME_GROUP"], os.environ["STOWAGE_TEST_POOL"]
-        self.prefix = self.group.replace("-", "--") + "-"
+        self.classes = [{"name": "thin", "volumeGroup": self.group, "pool": self.pool}]
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What the names of the groups' devices begin with in /dev/mapper."""
+        return tuple(group.replace("-", "--") + "-" for group in self.groups)
+
+    @property
+    def groups(self) -> list[str]:
+        return sorted({one["volumeGroup"] for one in self.classes})
 
     def arguments(self) -> list[str]:
         file = self.root / "stowage.yaml"
-        file.write_text(CONFIGURATION.format(runtime=self.root / "run", group=self.group, pool=self.pool))
+        backend = {"name": "lvm", "type": "lvm", "runtimeDirectory": str(self.root / "run"), "classes": self.classes}
+        # JSON is YAML.
+        file.write_text(json.dumps({"backends": [backend]}))
         return ["--config", str(file)]
 
     def kept(self) -> list[str]:
+        return [name for group in self.groups for name in self.kept_in(group)]
+
+    def kept_in(self, group: str) -> list[str]:
         answer = subprocess.run(
-            ["lvs", "--noheadings", "-o", "lv_name", self.group], check=True, capture_output=True, text=True)
+            ["lvs", "--noheadings", "-o", "lv_name", group], check=True, capture_output=True, text=True)
         return sorted(name for name in answer.stdout.split() if name.startswith(("csi_", "css_")))
 
     def mapped(self) -> dict[str, Path]:
-        """Active devices of the group: name in /dev/mapper -> place in /sys."""
+        """Active devices of the groups: name in /dev/mapper -> place in /sys."""
         found = {}
         for file in Path("/sys/block").glob("dm-*/dm/name"):
             try:
                 name = file.read_text().strip()
             except OSError:
                 continue
-            if name.startswith(self.prefix):
+            if name.startswith(self.prefixes):
                 found[name] = file.parent
         return found
 
@@ -91,7 +97,7 @@ class LVMBackend:
         """Active devices of volumes, whatever is suspended, and loop devices over volumes."""
         mapped = self.mapped()
         ours = {name: place for name, place in mapped.items()
-                if name.startswith((self.prefix + "csi_", self.prefix + "css_"))}
+                if name.startswith(tuple(prefix + kind for prefix in self.prefixes for kind in ("csi_", "css_")))}
         files = {f"/dev/{place.parent.name}" for place in ours.values()} | {f"/dev/mapper/{name}" for name in ours}
         return sorted(
             [*ours, *(f"{name} (suspended)" for name, place in mapped.items() if is_suspended(place)),
@@ -105,8 +111,9 @@ class LVMBackend:
         for device in self.devices():
             if device.startswith("/dev/loop"):
                 subprocess.run(["losetup", "--detach", device], check=False)
-        for volume in self.kept():
-            subprocess.run(["lvremove", "-y", "-f", f"{self.group}/{volume}"], check=False)
+        for group in self.groups:
+            for volume in self.kept_in(group):
+                subprocess.run(["lvremove", "-y", "-f", f"{group}/{volume}"], check=False)
 
 
 def is_suspended(place: Path) -> bool:

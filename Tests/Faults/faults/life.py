@@ -36,12 +36,13 @@ class Life:
     def block_capability(self):
         return self.pb.VolumeCapability(block=self.pb.VolumeCapability.BlockVolume(), access_mode=self.mode)
 
-    def create(self, name: str, size: int, source=None, block: bool = False, limits: dict | None = None) -> str:
+    def create(self, name: str, size: int, source=None, block: bool = False, limits: dict | None = None,
+               parameters: dict | None = None) -> str:
         volume = self.server.call(
             "Controller", "CreateVolume", name=f"{self.prefix}-{name}",
             capacity_range=self.pb.CapacityRange(required_bytes=size),
             volume_capabilities=[self.block_capability() if block else self.capability()],
-            volume_content_source=source, mutable_parameters=limits).volume
+            volume_content_source=source, mutable_parameters=limits, parameters=parameters).volume
         assert volume.capacity_bytes >= size
         return volume.volume_id
 
