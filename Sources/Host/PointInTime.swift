@@ -21,6 +21,8 @@ package enum PointInTime {
   ) async throws -> Value? {
     for _ in 0..<attempts {
       let writers = try Writers(to: devices())
+      // Most of it is written out before anybody has to wait for the rest.
+      if !writers.mountPoints.isEmpty { for device in writers.devices { try device.flush() } }
       let freeze =
         writers.mountPoints.isEmpty
         ? nil : try await FreezeGuard.freeze(writers.mountPoints, executable: executable)

@@ -13,12 +13,11 @@ extension LVMBackend: CloningBackend {
     }
     try checkPool(thin.pool)
     CrashPoint.cloneBegun.reached()
-    let made = try await cut(thin) {
-      try await lvm.create(
-        NewLogicalVolume(
-          record.path, size: origin.size, kind: .snapshot(of: origin.path.name),
-          tags: record.tags(owner: configuration.name)))
-    }
+    let made = try await cut(
+      thin,
+      NewLogicalVolume(
+        record.path, size: origin.size, kind: .snapshot(of: origin.path.name),
+        tags: record.tags(owner: configuration.name)))
     CrashPoint.cloneCopied.reached()
     if made.size < record.wantedSize { try await lvm.extend(record.path, to: record.wantedSize) }
   }

@@ -79,7 +79,7 @@ extension LVMBackend: GroupSnapshottingBackend {
           CrashPoint.lvmGroupMemberMade.reached()
         }
       }
-      try await cut(try Self.cuts(members, volumes, of: origins))
+      try await cut(try Self.cuts(members, volumes, of: origins), of: id)
       CrashPoint.groupBeforeRename.reached()
       if let first = members.first {
         try await lvm.changeTags(of: first.path, adding: [SnapshotRecord.cutTag], removing: [])
@@ -118,20 +118,23 @@ extension LVMBackend: GroupSnapshottingBackend {
         throw StorageError.failed("LVM told no thin id of \(target.0.path) or \(origin.path)")
       }
       return DeviceMapper.ThinCut(
-        origin: origin.path, originID: originID, target: target.0.path, targetID: targetID, pool: origin.pool)
+        origin: .init(origin.path, uuid: origin.volume.uuid, id: originID),
+        target: .init(target.0.path, uuid: target.1.uuid, id: targetID), pool: origin.pool)
     }
   }
 
   /// Raw devices need no watch: while all are suspended, none of them ends a write.
-  private func cut(_ cuts: [DeviceMapper.ThinCut]) async throws {
+  private func cut(_ cuts: [DeviceMapper.ThinCut], of group: NativeID) async throws {
+    // LVM is to say once more which volume has which thin id, and that before anything is frozen.
+    for name in Set(cuts.map(\.pool.group)) {
+      lvm.invalidate(name)
+      _ = try await lvm.group(name)
+    }
     _ = try await PointInTime.cut(executable: configuration.executable, watching: false) {
-      try cuts.filter { try DeviceMapper.info($0.origin) != nil }.map { DeviceMapper.devicePath(of: $0.origin) }
+      try cuts.map(\.origin.path).filter { try DeviceMapper.info($0) != nil }.map(DeviceMapper.devicePath)
     } body: {
       CrashPoint.groupFrozen.reached()
-      // A device that hangs must not hang the server; what was suspended is resumed when it lets go.
-      try await withTimeLimit(.seconds(30), "cut \(cuts.first?.pool.description ?? "")") {
-        try DeviceMapper.cut(cuts)
-      }
+      try await lvm.cut(cuts, tag: SnapshotRecord.tag(ofGroup: group))
       CrashPoint.groupMemberCut.reached()
     }
   }

@@ -71,7 +71,7 @@ extension LVMBackend: SnapshottingBackend {
       at: LVPath(origin.path.group, name), created: .now, group: nil)
     try await reserving(origin) {
       CrashPoint.snapshotBegun.reached()
-      try await cut(origin) { _ = try await lvm.create(order(record, of: origin)) }
+      _ = try await cut(origin, order(record, of: origin))
       CrashPoint.snapshotCopied.reached()
     }
     return record.snapshot
@@ -80,14 +80,16 @@ extension LVMBackend: SnapshottingBackend {
   /// Lets LVM cut. It sees to a file system on the origin itself, and cannot where that is frozen already. It misses
   /// one that lies above an encrypted origin, and btrfs, which the kernel does not find by its device: they are frozen
   /// for it.
-  func cut<Value>(_ origin: ThinOrigin, _ body: () async throws -> Value) async throws -> Value {
+  /// - Parameter order: the snapshot to make.
+  func cut(_ origin: ThinOrigin, _ order: NewLogicalVolume) async throws -> LogicalVolume {
     guard origin.encryption != nil || origin.content == .filesystem(.btrfs), try DeviceMapper.info(origin.path) != nil
-    else { return try await body() }
+    else { return try await lvm.create(order) }
     let cut = try await PointInTime.cut(executable: configuration.executable, watching: false) {
       [DeviceMapper.devicePath(of: origin.path)]
     } body: {
       CrashPoint.snapshotFrozen.reached()
-      return try await body()
+      // No pod is to stand still behind other commands.
+      return try await lvm.create(order, patience: .seconds(5))
     }
     guard let cut else { throw StorageError.failed("\(origin.path) was not cut") }
     return cut

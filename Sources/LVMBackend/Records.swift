@@ -184,6 +184,8 @@ extension VolumeRecord {
 extension SnapshotRecord {
   /// Says that the group is complete; set last.
   static let cutTag = "csi.gd=1"
+  /// What all members of a group have.
+  static func tag(ofGroup id: NativeID) -> String { "csi.g=\(TagText.escaped(id.rawValue))" }
   private static let keys: Set = ["n", "node", "of", "ou", "t", "cls", "c", "f", "enc", "g", "gn", "gc", "gd"]
 
   /// - Returns: nil when the logical volume is no snapshot of this backend's.
@@ -219,7 +221,7 @@ extension SnapshotRecord {
     tags.write("f", format.tag)
     if let encryption { tags.write("enc", encryption.rawValue) }
     if let group {
-      tags.write("g", text: group.id.rawValue)
+      tags.insert(Self.tag(ofGroup: group.id))
       tags.write("gn", text: group.name)
       tags.write("gc", String(group.members))
       if group.isCut { tags.insert(Self.cutTag) }

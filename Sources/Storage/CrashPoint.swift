@@ -32,6 +32,8 @@ package enum CrashPoint: String, CaseIterable, Sendable {
   case groupAfterRename = "group.after-rename"
   case modifyRecorded = "modify.recorded"
   case lvmGroupMemberMade = "lvm.group-member-made"
+  case lvmCutSuspended = "lvm.cut-suspended"
+  case lvmCutHalfSent = "lvm.cut-half-sent"
   case lvmMetadataSnapshotHeld = "lvm.metadata-snapshot-held"
   case attachRecorded = "attach.recorded"
   case detachRecorded = "detach.recorded"

@@ -19,7 +19,7 @@ extension DeviceMapperSuite {
           try await host.backend.createGroupSnapshot(GroupSnapshotSpec(name: "g", sources: [a.id, b.id]))
         }
         #expect(group.programs == 1, "the guard that thaws")
-        #expect(group.commands == 3, "one for each member, one that says it is complete")
+        #expect(group.commands == 4, "one for each member, one that tells of them, one that says it is complete")
         let single = try await host.cost {
           try await host.backend.createSnapshot(SnapshotSpec(name: "snapshot-1", source: a.id))
         }

@@ -86,6 +86,19 @@ extension DeviceMapperSuite {
       }
     }
 
+    @Test func `a group that is absent keeps no other from going on after a start`() async throws {
+      try await TestGroup.use { test in
+        try await TestGroup.run(["lvcreate", "-L", "32M", "-n", "a", test.name])
+        try await TestGroup.run(["dmsetup", "suspend", DeviceMapper.name(of: test.path("a"))])
+        var settings = test.settings()
+        settings.groups.updateValue(nil, forKey: "absent")
+        let lvm = LVM(settings)
+        await #expect(throws: StorageError.self) { try await lvm.start() }
+        await lvm.close()
+        #expect(try DeviceMapper.info(test.path("a"))?.isSuspended == false)
+      }
+    }
+
     @Test func `while a command hangs new changes fail at once and reads go on`() async throws {
       try await TestGroup.use { test in
         var settings = test.settings()

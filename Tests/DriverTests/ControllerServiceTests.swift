@@ -24,6 +24,18 @@ import Testing
     }
   }
 
+  @Test func `no volume is cloned while a snapshot or a group is cut of it`() async throws {
+    try await Fixture.with { fixture in
+      try await fixture.create()
+      let clone = VolumeContentSource(type: .volume(.init(volumeID: "pvc-1")))
+      let source = fixture.driver.registry.parse("pvc-1")
+      try await fixture.driver.gate.run(exclusive: [.cut(source)], shared: [.volume(source)], request: "cut") {
+        await expect("ABORTED") { try await fixture.create("clone", source: clone) }
+      }
+      try await fixture.create("clone", source: clone)
+    }
+  }
+
   @Test func `invalid requests are refused in the order of the rules`() async throws {
     try await Fixture.with { fixture in
       let create = fixture.controller.createVolume

@@ -6,10 +6,11 @@ import random
 
 import pytest
 
+from faults import observe
 from faults.backend import is_reachable
 from faults.killer import Killer, under_fire
 from faults.life import Life, spotless
-from faults.server import Armory, named_steps
+from faults.server import Armory, ServerDied, named_steps
 
 STEPS = [step for step in named_steps() if is_reachable(step)]
 
@@ -27,6 +28,33 @@ def test_a_life_survives_deaths_at_all_steps_that_it_comes_to(server, filesystem
         else:
             life.mounted()
         server.disarm()
+
+
+@pytest.mark.parametrize("step", ["lvm.cut-suspended", "lvm.cut-half-sent"])
+def test_what_a_server_killed_in_the_middle_of_a_cut_left_suspended_goes_on_with_the_next(server, step):
+    """The next start resumes the volumes and takes the half-made group away; nobody has to repeat the call for it."""
+    with spotless(server):
+        server.start(crash_at=step)
+        life = Life(server, step.replace(".", "-"))
+        volumes = [life.create(name, life.least) for name in ("one", "two")]
+        contents = [observe.write(life.bring(volume) / "file", life.random.randbytes(200_000)) for volume in volumes]
+        with pytest.raises(ServerDied):
+            server.call("GroupController", "CreateVolumeGroupSnapshot", revive=False, name=f"{life.prefix}-group",
+                        source_volume_ids=volumes)
+        assert any("(suspended)" in device for device in server.backend.devices())
+        server.start()
+        assert not any("(suspended)" in device for device in server.backend.devices())
+        assert not any(name.startswith("css_") for name in server.backend.kept())
+        for volume in volumes:
+            assert observe.accepts_writes(life.target(volume), 10), "a file system stayed frozen"
+        group, members = life.group_snapshot("group", volumes)
+        for volume, content in zip(volumes, contents):
+            life.take_away(volume)
+            assert observe.checksum(life.bring(volume) / "file") == content
+            life.take_away(volume)
+        server.call("GroupController", "DeleteVolumeGroupSnapshot", group_snapshot_id=group, snapshot_ids=members)
+        for volume in volumes:
+            life.delete(volume)
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -56,10 +56,11 @@ struct VolumeOrder: Sendable {
     return [.volumeName(spec.name)] + (derived.map { [$0] } ?? [])
   }
 
-  /// What to hold together with others: the source must neither go nor grow during the copy.
+  /// What to hold together with others: the source must neither go nor grow during the copy, and while a volume is being
+  /// cloned no snapshot or group is cut of it: either would suspend it, and let it go on, under the other.
   var sharedKeys: [OperationKey] {
     guard let source else { return [] }
-    return if case .snapshot = spec.source { [.snapshot(source)] } else { [.volume(source)] }
+    return if case .snapshot = spec.source { [.snapshot(source)] } else { [.volume(source), .cut(source)] }
   }
 
   /// Whether there is a source at all the backend tells: it may know where else it is.

@@ -14,6 +14,7 @@ final class CommandQueue: Sendable {
   }
 
   private struct Job {
+    let number: Int
     let what: String
     let run: @Sendable () -> Void
     let refuse: @Sendable (Refusal) -> Void
@@ -23,6 +24,7 @@ final class CommandQueue: Sendable {
     var waiting: [Job] = []
     var current: (what: String, since: ContinuousClock.Instant)?
     var isWatched = false
+    var lastNumber = 0
   }
 
   private let state = Mutex(State())
@@ -38,15 +40,36 @@ final class CommandQueue: Sendable {
   var running: Duration? { state.withLock { $0.current?.since.duration(to: .now) } }
 
   /// Runs `work` after all that came before, whatever becomes of the caller.
-  /// - Parameter what: names it for those that it keeps waiting.
+  /// - Parameters:
+  ///   - what: names it for those that it keeps waiting.
+  ///   - patience: how long it may wait for its turn; nil: as long as others may run.
   /// - Throws: `Refusal`, or what `work` throws.
-  func run<T: Sendable>(_ what: String, _ work: @escaping @Sendable () throws -> T) async throws -> T {
-    try await withCheckedThrowingContinuation { continuation in
+  func run<T: Sendable>(
+    _ what: String, patience: Duration? = nil, _ work: @escaping @Sendable () throws -> T
+  ) async throws -> T {
+    let number = state.withLock { state in
+      state.lastNumber += 1
+      return state.lastNumber
+    }
+    let timer = patience.map { patience in
+      Task { if (try? await Task.sleep(for: patience)) != nil { withdraw(number, after: patience) } }
+    }
+    defer { timer?.cancel() }
+    return try await withCheckedThrowingContinuation { continuation in
       submit(
         Job(
-          what: what, run: { continuation.resume(with: Result { try work() }) },
+          number: number, what: what, run: { continuation.resume(with: Result { try work() }) },
           refuse: { continuation.resume(throwing: $0) }))
     }
+  }
+
+  /// Refuses a piece of work that still waits.
+  private func withdraw(_ number: Int, after patience: Duration) {
+    let (job, current) = state.withLock { state -> (Job?, String?) in
+      let index = state.waiting.firstIndex { $0.number == number }
+      return (index.map { state.waiting.remove(at: $0) }, state.current?.what)
+    }
+    job?.refuse(Refusal(error: .unavailable("LVM: \(current ?? "other work") has kept this waiting for \(patience)")))
   }
 
   private func submit(_ job: Job) {

@@ -4,13 +4,27 @@ import Storage
 
 extension DeviceMapper {
   /// One thin volume whose content at one moment becomes another thin volume's.
-  struct ThinCut: Hashable, Sendable {
-    let origin: LVPath
-    let originID: Int64
-    /// A thin volume that is not active; what it held is lost.
-    let target: LVPath
-    let targetID: Int64
+  package struct ThinCut: Hashable, Sendable {
+    /// A thin volume by LVM's name and uuid, and by the id that its pool knows it by.
+    package struct Side: Hashable, Sendable {
+      let path: LVPath
+      let uuid: String
+      let id: Int64
+      package init(_ path: LVPath, uuid: String, id: Int64) {
+        self.path = path
+        self.uuid = uuid
+        self.id = id
+      }
+    }
+    let origin: Side
+    /// Not active; what it held is lost.
+    let target: Side
     let pool: LVPath
+    package init(origin: Side, target: Side, pool: LVPath) {
+      self.origin = origin
+      self.target = target
+      self.pool = pool
+    }
   }
 
   /// Cuts all volumes at one moment: while all origins that are active are suspended, each target becomes a snapshot of
@@ -20,17 +34,32 @@ extension DeviceMapper {
   /// `LVM.start` does it.
   ///
   /// Blocks until the origins' I/O that is under way has ended.
-  /// - Throws: `.failed`; then some targets hold the new content, some the old, some none.
-  static func cut(_ cuts: [ThinCut]) throws {
-    for cut in cuts { try message("delete \(cut.targetID)", toPool: cut.pool) }
+  /// - Parameter proceed: called before each step; what it throws ends the cut.
+  /// - Throws: `.failed`, also when somebody else has suspended an origin before, or let one go on meanwhile; then some
+  ///   targets hold the new content, some the old, some none.
+  static func cut(_ cuts: [ThinCut], proceed: () throws -> Void) throws {
+    let origins = try cuts.map(\.origin.path).filter { try info($0) != nil }
+    // Whoever has suspended it lets it go on when it likes.
+    for origin in origins { try checkSuspended(origin, false) }
+    for cut in cuts {
+      try proceed()
+      try message("delete \(cut.target.id)", toPool: cut.pool)
+    }
     var suspended: [String] = []
     let outcome = Result {
-      for cut in cuts where try info(cut.origin) != nil {
-        let name = name(of: cut.origin)
+      for origin in origins {
+        try proceed()
+        let name = name(of: origin)
         try check(clvm_suspend(name), "suspend", name)
         suspended.append(name)
       }
-      for cut in cuts { try message("create_snap \(cut.targetID) \(cut.originID)", toPool: cut.pool) }
+      CrashPoint.lvmCutSuspended.reached()
+      for cut in cuts {
+        try proceed()
+        try message("create_snap \(cut.target.id) \(cut.origin.id)", toPool: cut.pool)
+        CrashPoint.lvmCutHalfSent.reached()
+      }
+      for origin in origins { try checkSuspended(origin, true) }
     }
     var stuck: (any Error)?
     for name in suspended.reversed() {
@@ -38,6 +67,13 @@ extension DeviceMapper {
     }
     if let stuck { throw stuck }
     try outcome.get()
+  }
+
+  private static func checkSuspended(_ origin: LVPath, _ wanted: Bool) throws {
+    guard try info(origin)?.isSuspended == wanted else {
+      throw StorageError.failed(
+        wanted ? "\(origin) went on while it was being cut" : "\(origin) is suspended by somebody else")
+    }
   }
 
   private static func check(_ result: Int32, _ what: String, _ name: String) throws {

@@ -5,11 +5,12 @@ import Storage
 // return. Changes to thin volumes are entered there, after others the group is read again when it is next used.
 extension LVM {
   /// The volume is inactive, and what is in it was not touched.
+  /// - Parameter patience: see `CommandQueue.run`.
   /// - Throws: `.incompatible` when there is a volume of that name, `.exhausted`, `.notFound` for a pool or an origin
   ///   that is not there.
-  package func create(_ order: NewLogicalVolume) async throws -> LogicalVolume {
+  package func create(_ order: NewLogicalVolume, patience: Duration? = nil) async throws -> LogicalVolume {
     let command = try LVMCommand.create(order)
-    return try await change("creating \(order.path)", order.path.group) { group in
+    return try await change("creating \(order.path)", order.path.group, patience: patience) { group in
       let reply = try self.execute(command)
       if order.kind.isThin, let facts = NewVolumeFacts(notes: reply.notes, path: order.path, groupUUID: group.uuid),
         let volume = Self.made(order, facts, in: group)
@@ -198,13 +199,14 @@ extension LVM {
 
   /// Runs `body` on the queue's thread with the group as it is then: it is the one that is configured.
   private func change<T: Sendable>(
-    _ what: String, _ group: String, _ body: @escaping @Sendable (VolumeGroup) throws -> T
+    _ what: String, _ group: String, patience: Duration? = nil,
+    _ body: @escaping @Sendable (VolumeGroup) throws -> T
   ) async throws -> T {
     guard settings.groups.keys.contains(group) else {
       throw StorageError.invalid("volume group \(group) is not configured")
     }
     do {
-      return try await queue.run(what) {
+      return try await queue.run(what, patience: patience) {
         let now = try self.refresh(group)
         guard now.isWritable else { throw StorageError.precondition("volume group \(group) is read-only or exported") }
         return try body(now)

@@ -6,8 +6,8 @@ extension LVM {
   private var lockPath: String { "\(settings.runtimeDirectory)/lvm-worker.lock" }
   private var systemDirectory: SystemDirectory { SystemDirectory(path: "\(settings.runtimeDirectory)/lvm") }
 
-  /// Waits for the worker of an earlier life, starts one, reads all groups, resumes what was left suspended. May be
-  /// called again when it failed.
+  /// Waits for the worker of an earlier life, starts one, reads all groups, resumes what was left suspended in those
+  /// that are there. May be called again when it failed.
   /// - Throws: `.unavailable` when that worker does not end or a group is not there, `.precondition` when a group is
   ///   not the one that is configured.
   package func start() async throws {
@@ -20,10 +20,7 @@ extension LVM {
     do {
       try await queue.run("start") {
         self.state.withLock { $0.isStarted = true }
-        for name in self.settings.groups.keys.sorted() {
-          let group = try self.refresh(name)
-          try self.resume(group)
-        }
+        try self.forEachGroup { try self.resume(self.refresh($0)) }
       }
     } catch let refusal as CommandQueue.Refusal {
       throw refusal.error
@@ -116,11 +113,21 @@ extension LVM {
     }
     guard wasCutOff else { return }
     do {
-      for name in settings.groups.keys.sorted() { if let group = cache.last(name) { try resume(group) } }
+      try forEachGroup { if let group = cache.last($0) { try resume(group) } }
     } catch {
       state.withLock { $0.wasCutOff = true }
       throw error
     }
+  }
+
+  /// A group that fails keeps none of the others from its turn.
+  /// - Throws: the first error, after the last group.
+  private func forEachGroup(_ body: (String) throws -> Void) throws {
+    var first: (any Error)?
+    for name in settings.groups.keys.sorted() {
+      do { try body(name) } catch { first = first ?? error }
+    }
+    if let first { throw first }
   }
 
   /// Lets devices of the group go on that a command which was cut off has left suspended. Those that another's command
