@@ -33,9 +33,9 @@ extension Reply {
       return .precondition("\(text); rename one of them (vgrename(8) by uuid)")
     }
     if says(
-      "in use", "is used by another device", "missing pvs", "physical volumes missing", "is partial", "read-only", "read only",
-      "needs_check", "need manual repair", "transaction_id", "is exported", "foreign", "pv missing", "missing device",
-      "with missing", "refusing")
+      "in use", "is used by another device", "missing pvs", "physical volumes missing", "is partial", "read-only",
+      "read only", "needs_check", "need manual repair", "transaction_id", "is exported", "foreign", "pv missing",
+      "missing device", "with missing", "refusing")
     {
       return .precondition(text)
     }
