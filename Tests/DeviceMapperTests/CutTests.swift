@@ -128,6 +128,10 @@ extension DeviceMapperSuite {
         try await writer.stop()
         #expect(try await eventually { lvm.running == nil })
         #expect(try DeviceMapper.info(cut.origin.path)?.isSuspended == false)
+        // What it held, or nothing, but not what the origin holds now.
+        #expect(try await number(lvm, cut.origin.path) == 2)
+        let held = try? await number(lvm, cut.target.path)
+        #expect(held != 2)
         try await lvm.remove(cut.target.path)
         for name in ["css_b", "css_c"] { _ = try await lvm.create(test.snapshot(name, of: "csi_a")) }
       }
