@@ -112,7 +112,7 @@ extension DeviceMapperSuite {
 
     @Test func `while a cut hangs in the kernel no command begins, and then it changes nothing`() async throws {
       try await with {
-        $0.hangLimit = .seconds(3)
+        $0.hangLimit = .seconds(12)
       } _: { test, lvm, cut in
         let data = DeviceMapper.name(of: cut.pool) + "_tdata"
         try await TestGroup.run(["dmsetup", "suspend", data])
