@@ -112,7 +112,7 @@ extension DeviceMapperSuite {
 
     @Test func `while a cut hangs in the kernel no command begins, and then it changes nothing`() async throws {
       try await with {
-        $0.hangLimit = .seconds(3)
+        $0.hangLimit = .seconds(12)
       } _: { test, lvm, cut in
         let data = DeviceMapper.name(of: cut.pool) + "_tdata"
         try await TestGroup.run(["dmsetup", "suspend", data])
@@ -128,6 +128,10 @@ extension DeviceMapperSuite {
         try await writer.stop()
         #expect(try await eventually { lvm.running == nil })
         #expect(try DeviceMapper.info(cut.origin.path)?.isSuspended == false)
+        // What it held, or nothing, but not what the origin holds now.
+        #expect(try await number(lvm, cut.origin.path) == 2)
+        let held = try? await number(lvm, cut.target.path)
+        #expect(held != 2)
         try await lvm.remove(cut.target.path)
         for name in ["css_b", "css_c"] { _ = try await lvm.create(test.snapshot(name, of: "csi_a")) }
       }
