@@ -207,9 +207,12 @@ class Server:
                 died = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED) and self.has_died(0.05)
                 if died and not revive:
                     raise ServerDied from error
-                if error.code() not in NOT_FINAL or time.monotonic() > deadline:
+                if error.code() not in NOT_FINAL or time.monotonic() > deadline and not died:
                     raise
-                if not died:
+                if died:
+                    # Deaths are bounded, and each costs a start: only a server that lives has to answer in time.
+                    deadline = time.monotonic() + 60 * PATIENCE
+                else:
                     time.sleep(0.005)
             except ValueError:
                 # "Cannot invoke RPC on closed channel": another thread has revived the server.
