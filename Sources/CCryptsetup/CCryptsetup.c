@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 const char *ccs_load(struct ccs_library *library) {
   void *handle = dlopen("libcryptsetup.so.12", RTLD_NOW | RTLD_LOCAL);
@@ -59,12 +57,6 @@ int ccs_remove_mapping(const struct ccs_library *library, const char *name) {
   }
   library->task_destroy(task);
   return result;
-}
-
-void ccs_protect_process(void) {
-  struct rlimit none = {0, 0};
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  setrlimit(RLIMIT_CORE, &none);
 }
 
 void ccs_lock_memory(void *memory, size_t length) { (void)mlock(memory, length); }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -149,6 +150,12 @@ void cl_name_thread(const char *name) {
   char cut[16];
   snprintf(cut, sizeof cut, "%s", name);
   prctl(PR_SET_NAME, cut, 0, 0, 0);
+}
+
+void cl_forbid_dumps(void) {
+  struct rlimit none = {0, 0};
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  setrlimit(RLIMIT_CORE, &none);
 }
 
 void cl_uuid_sha1(uint8_t *out, const uint8_t *space, const char *name, size_t length) {

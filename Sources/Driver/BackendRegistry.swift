@@ -55,6 +55,19 @@ struct BackendRegistry: Sendable {
     return volume
   }
 
+  /// Calls `body` for each volume that lives on this node, in no order.
+  func forEachLocalVolume(_ body: (QualifiedID) async -> Void) async throws {
+    for case let backend as any LocallyAttachableBackend & ListableBackend in all {
+      var last: NativeID?
+      while true {
+        let volumes = try await backend.volumes(after: last, limit: 1024)
+        for volume in volumes { await body(id(volume.id, of: backend)) }
+        last = volumes.last?.id
+        if volumes.count < 1024 { break }
+      }
+    }
+  }
+
   func conform<Ability>(to ability: Ability.Type) -> Bool { all.contains { $0 is Ability } }
 }
 

@@ -31,8 +31,11 @@ package final class Driver: Sendable {
     do {
       for backend in registry.all { try await backend.prepare() }
       if configuration.mode.servesNode {
-        try await thaw()
-        await IOLimiter(registry: registry, configuration: configuration).limitAll(logger)
+        let limiter = IOLimiter(registry: registry, configuration: configuration)
+        try await registry.forEachLocalVolume { id in
+          await thaw(id)
+          await limiter.restore(id, logger)
+        }
       }
     } catch {
       readiness.fail("\(error)")
@@ -42,23 +45,9 @@ package final class Driver: Sendable {
   }
 
   /// A file system stays frozen when both the server and the process that guards its freezes are killed.
-  private func thaw() async throws {
-    let table = try MountTable.read()
-    let candidates = table.entries.filter { FilesystemType(rawValue: $0.type) != nil && $0.source.hasPrefix("/dev/") }
-    guard !candidates.isEmpty else { return }
-    for case let backend as any ListableBackend & NodeBackend in registry.all {
-      var last: NativeID?
-      while true {
-        let volumes = try await backend.volumes(after: last, limit: 1024)
-        for volume in volumes {
-          guard let source = try? await registry.source(of: registry.id(volume.id, of: backend)) else { continue }
-          let places = try Presence(of: source).mounts.map(\.mountPoint)
-          if !places.isEmpty { FreezeGuard.thawAll(places) }
-        }
-        last = volumes.last?.id
-        if volumes.count < 1024 { break }
-      }
-    }
+  private func thaw(_ id: QualifiedID) async {
+    guard let source = try? await registry.source(of: id), let presence = try? Presence(of: source) else { return }
+    FreezeGuard.thawAll(presence.mounts.map(\.mountPoint))
   }
 
   /// How many keys of volumes, snapshots and paths are locked now; for tests and diagnosis.

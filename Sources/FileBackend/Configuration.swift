@@ -55,18 +55,4 @@ extension FileBackend {
 
   /// Sizes are multiples of this: the smallest logical unit of loop devices in direct I/O, and a page.
   static let sizeUnit: Int64 = 4096
-
-  /// The least size that `content` works in: what mkfs.xfs accepts, and the least that btrfs can be resized to, for a
-  /// smaller one could be restored into a bigger volume but never grow there. Encryption takes its header besides.
-  func minimumSize(for content: VolumeContent, _ parameters: [String: String]) -> ByteCount {
-    let needed: ByteCount =
-      switch content {
-      case .block: .zero
-      case .filesystem(.ext4): .mib(1)
-      case .filesystem(.xfs): .mib(300)
-      case .filesystem(.btrfs): .mib(256)
-      }
-    let header = VolumeEncryption(canonical: parameters) == nil ? .zero : Encryption.headerSize
-    return max(needed, configuration.minimumSize) + header
-  }
 }

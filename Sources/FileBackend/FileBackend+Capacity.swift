@@ -1,3 +1,4 @@
+import Host
 import Storage
 
 extension FileBackend {
@@ -10,10 +11,8 @@ extension FileBackend {
     let usable = ByteCount(available.bytes / Self.sizeUnit * Self.sizeUnit)
     return Capacity(
       available: usable, maximumVolume: min(usable, configuration.maximumSize),
-      minimumVolume: query.capabilities.map { capability in
-        minimumSize(
-          for: capability.mount.map { .filesystem($0.filesystem ?? defaultFilesystem) } ?? .block, query.parameters)
-      }.max() ?? configuration.minimumSize)
+      minimumVolume: minimumSize(
+        for: query.capabilities, query.parameters, atLeast: configuration.minimumSize))
   }
 
   /// Space for new volumes by the ledger and the file system's present free space.

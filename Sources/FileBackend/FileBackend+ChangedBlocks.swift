@@ -3,8 +3,6 @@ import Host
 import Storage
 
 extension FileBackend: ChangedBlockBackend {
-  /// Ranges are handed on in batches of this many.
-  private static let batch = 256
   /// Ranges begin and end on multiples of this many bytes; contents are compared in such blocks.
   private static let block: Int64 = 4096
 
@@ -13,14 +11,14 @@ extension FileBackend: ChangedBlockBackend {
   ) async throws {
     let record = try readable(snapshot, from: offset)
     let file = try disk.open(layout.data(of: record), O_RDONLY)
-    var ranges = RangeBatch()
+    var ranges = BlockRangeCollector(from: offset, size: record.size.bytes)
     var at = offset / Self.block * Self.block
     while at < record.size.bytes {
       guard let data = try Extents.nextData(of: file.raw, from: at) else { break }
       let start = data.lowerBound / Self.block * Self.block
       let end = min((data.upperBound + Self.block - 1) / Self.block * Self.block, record.size.bytes)
-      ranges.add(from: max(start, at), to: end)
-      if ranges.complete.count >= Self.batch { try await body(ranges.takeComplete()) }
+      try ranges.add(max(start, at)..<end, blockSize: Self.block)
+      if let batch = ranges.takeBatch() { try await body(batch) }
       at = end
     }
     let rest = ranges.takeAll()
@@ -38,7 +36,7 @@ extension FileBackend: ChangedBlockBackend {
     var newParts = ExtentCursor(newFile, size: new.size)
     var oldParts = ExtentCursor(oldFile, size: old.size)
     var comparison = Comparison()
-    var ranges = RangeBatch()
+    var ranges = BlockRangeCollector(from: offset, size: new.size.bytes)
     var at = offset / Self.block * Self.block
     while at < new.size.bytes {
       let (newKind, newEnd) = try newParts.part(at: at)
@@ -52,7 +50,7 @@ extension FileBackend: ChangedBlockBackend {
       // A bounded step: ranges reach the reader while the comparison goes on.
       let step = min(at + Comparison.most, (end + Self.block - 1) / Self.block * Self.block, new.size.bytes)
       try comparison.run(newFile, oldFile, from: at, to: step, block: Self.block, into: &ranges)
-      if ranges.complete.count >= Self.batch { try await body(ranges.takeComplete()) }
+      if let batch = ranges.takeBatch() { try await body(batch) }
       at = step
     }
     let rest = ranges.takeAll()
@@ -74,34 +72,6 @@ extension FileBackend: ChangedBlockBackend {
   }
 }
 
-/// Ranges in ascending order, neighbours joined.
-private struct RangeBatch {
-  private(set) var complete: [BlockRange] = []
-  private var open: BlockRange?
-
-  mutating func add(from start: Int64, to end: Int64) {
-    guard end > start else { return }
-    if let last = open, last.offset + last.length == start {
-      open = BlockRange(offset: last.offset, length: last.length + (end - start))
-    } else {
-      if let open { complete.append(open) }
-      open = BlockRange(offset: start, length: end - start)
-    }
-  }
-
-  /// All but the last range, which may still grow.
-  mutating func takeComplete() -> [BlockRange] {
-    defer { complete = [] }
-    return complete
-  }
-
-  mutating func takeAll() -> [BlockRange] {
-    if let open { complete.append(open) }
-    open = nil
-    return takeComplete()
-  }
-}
-
 /// Compares two files by their content; what lies past a file's end counts as zeros.
 private struct Comparison {
   /// The most bytes for one `run`.
@@ -111,7 +81,7 @@ private struct Comparison {
 
   mutating func run(
     _ first: borrowing OpenFile, _ second: borrowing OpenFile, from start: Int64, to end: Int64, block: Int64,
-    into ranges: inout RangeBatch
+    into ranges: inout BlockRangeCollector
   ) throws {
     let length = Int(end - start)
     try Self.read(first, at: start, length, into: &a)
@@ -124,7 +94,7 @@ private struct Comparison {
           return memcmp(a + at, b + at, count) == 0
         }
       }
-      if !isEqual { ranges.add(from: start + Int64(at), to: start + Int64(at + count)) }
+      if !isEqual { try ranges.add(start + Int64(at)..<start + Int64(at + count), blockSize: block) }
     }
   }
 

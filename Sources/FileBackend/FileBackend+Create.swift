@@ -64,9 +64,7 @@ extension FileBackend {
   }
 
   private func plan(_ spec: VolumeSpec) throws -> Plan {
-    for capability in spec.capabilities where !accessModes(for: capability.type).contains(capability.mode) {
-      throw StorageError.invalid("\(capability.mode.rawValue) is impossible: volumes live on one node")
-    }
+    try checkAccessModes(of: spec.capabilities)
     if !topologies.isEmpty { _ = try spec.topology?.choose(from: topologies) }
     let origin = try spec.source.map(origin)
     let content = try content(of: spec, origin)
@@ -75,7 +73,8 @@ extension FileBackend {
     }
     let size = try spec.capacity.size(
       fallback: origin?.size ?? configuration.defaultSize, unit: Self.sizeUnit,
-      minimum: minimumSize(for: content, spec.parameters), maximum: configuration.maximumSize)
+      minimum: minimumSize(for: content, spec.parameters, atLeast: configuration.minimumSize),
+      maximum: configuration.maximumSize)
     if let origin, size < origin.size {
       throw StorageError.outOfRange("\(size) is below the source's size of \(origin.size)")
     }

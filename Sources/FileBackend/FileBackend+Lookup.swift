@@ -57,8 +57,3 @@ extension FileBackend: ListableBackend {
     try catalogue { $0.volumes.page(after: after, limit: limit) }.map(volume)
   }
 }
-
-extension NativeID {
-  /// For messages: ids come from outside and may be long.
-  var shortened: String { String(rawValue.prefix(128)) }
-}

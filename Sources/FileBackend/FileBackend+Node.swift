@@ -11,7 +11,7 @@ extension FileBackend: NodeBackend, EphemeralBackend {
     guard usage.size >= record.capacity else {
       throw StorageError.dataLoss("the data of volume \(id) is shorter than the volume")
     }
-    let readOnly = connection.readOnly || connection.publishContext[Self.readOnlyKey] == "true"
+    let readOnly = connection.readOnly || connection.publishContext[LocalAttachment.readOnlyKey] == "true"
     let present = try LoopDevice.attached(to: data)
     if let device = present.first(where: { $0.isReadOnly == readOnly }) ?? present.first(where: { !$0.isReadOnly }) {
       return .block(device: device.path)

@@ -4,34 +4,6 @@ import Storage
 /// The layout of metadata files that this code reads and writes.
 private let currentVersion: Int64 = 1
 
-/// That a volume is attached to this node, as asked by ControllerPublishVolume.
-struct NodeAttachment: Hashable, Sendable {
-  let node: NodeID
-  /// Names the capability without telling its mount flags, which may be sensitive.
-  let capability: String
-  let readOnly: Bool
-
-  init(node: NodeID, capability: String, readOnly: Bool) {
-    self.node = node
-    self.capability = capability
-    self.readOnly = readOnly
-  }
-
-  init(node: NodeID, capability: VolumeCapability, readOnly: Bool) {
-    var text = "\(capability.type.rawValue) \(capability.mode.rawValue)"
-    if let mount = capability.mount {
-      text += " \(mount.filesystem?.rawValue ?? "-") \(mount.group.map(String.init) ?? "-")"
-      text += " \(String(Self.digest(of: mount.flags), radix: 16))"
-    }
-    self.init(node: node, capability: text, readOnly: readOnly)
-  }
-
-  /// FNV-1a, 64 bits: the same in every process, unlike Swift's own hashes.
-  private static func digest(of flags: [String]) -> UInt64 {
-    flags.joined(separator: "\0").utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-  }
-}
-
 /// What `volume.json` holds.
 struct VolumeRecord: Hashable, Sendable {
   let id: NativeID
@@ -42,7 +14,7 @@ struct VolumeRecord: Hashable, Sendable {
   let parameters: [String: String]
   let source: ContentSource?
   let isEphemeral: Bool
-  var attachment: NodeAttachment?
+  var attachment: LocalAttachment?
   /// Mutable parameters, canonical; records of earlier versions have none.
   var mutable: [String: String] = [:]
 }
@@ -175,7 +147,7 @@ extension VolumeRecord {
         ?? reader.json["source_volume"]?.string.map { .volume(NativeID($0)) },
       isEphemeral: try reader.value("ephemeral", reader.json["ephemeral"]?.bool), attachment: nil)
     if let json = reader.json["attachment"] {
-      attachment = NodeAttachment(
+      attachment = LocalAttachment(
         node: NodeID(try reader.value("attachment", json["node"]?.string)),
         capability: try reader.value("attachment", json["capability"]?.string),
         readOnly: try reader.value("attachment", json["read_only"]?.bool))

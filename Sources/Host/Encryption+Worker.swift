@@ -10,7 +10,7 @@ extension Encryption {
   /// - Returns: the exit status.
   package static func runWorker(_ arguments: [String]) -> Int32 {
     for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
-    ccs_protect_process()
+    cl_forbid_dumps()
     // The answer says what is wrong; libdevmapper talks on standard error besides, which is the server's log.
     let nowhere = cl_open("/dev/null", O_WRONLY, 0)
     if nowhere >= 0 { dup2(nowhere, 2) }

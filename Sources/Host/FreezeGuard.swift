@@ -24,7 +24,7 @@ package final class FreezeGuard: Sendable {
     guard !isOver.load(ordering: .acquiring) else { return }
     close(control)
     close(answers)
-    Self.reap(process)
+    OwnProgram.reap(process)
   }
 
   /// Freezes the file systems mounted at `mountPoints`, all or none (FIFREEZE: ext4, xfs, btrfs and others): what was
@@ -56,7 +56,7 @@ package final class FreezeGuard: Sendable {
     guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return }
     defer {
       close(answers)
-      Self.reap(process)
+      OwnProgram.reap(process)
     }
     // End of input means "thaw" as well: that is what our death would look like.
     close(control)
@@ -68,7 +68,7 @@ package final class FreezeGuard: Sendable {
     guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return }
     close(control)
     close(answers)
-    Self.reap(process)
+    OwnProgram.reap(process)
   }
 
   /// Thaws whatever of `mountPoints` is frozen, without a guard: after the guard was killed, and when a server starts.
@@ -106,17 +106,6 @@ package final class FreezeGuard: Sendable {
       guard count == 1 else { throw StorageError.failed("the freeze guard died") }
       if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
       if line.count < 1024 { line.append(byte) }
-    }
-  }
-
-  /// The guard ends soon after its input did; whoever waits for it must not be the caller, whom a slow thaw would hold.
-  private static func reap(_ process: pid_t) {
-    var status: Int32 = 0
-    if waitpid(process, &status, WNOHANG) == 0 {
-      _ = Thread.start(name: "reap-guard") {
-        var status: Int32 = 0
-        while waitpid(process, &status, 0) == -1, errno == EINTR {}
-      }
     }
   }
 }

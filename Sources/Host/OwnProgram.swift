@@ -5,17 +5,18 @@ import Glibc
 enum OwnProgram {
   /// Starts `executable` with `arguments`, all signals unblocked, in a process group of its own, so that a signal to
   /// ours does not reach it. It inherits these two descriptors as standard input and output, standard error, and
-  /// nothing of the environment but what `environment` holds. The caller counts it (`HostCounters`) and waits for it.
+  /// nothing of the environment but what `environment` holds; `inheriting` becomes its descriptor 3. The caller counts it (`HostCounters`) and waits for it.
   /// - Throws: `SystemCallError`.
   static func start(
     _ executable: String, _ arguments: [String], environment: [String] = ["LC_ALL=C"],
-    input: borrowing Descriptor, output: borrowing Descriptor
+    input: borrowing Descriptor, output: borrowing Descriptor, inheriting: Int32? = nil
   ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, input.raw, 0)
     posix_spawn_file_actions_adddup2(&actions, output.raw, 1)
+    if let inheriting { posix_spawn_file_actions_adddup2(&actions, inheriting, 3) }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -31,6 +32,16 @@ enum OwnProgram {
     let result = posix_spawn(&process, executable, &actions, &attributes, &argv, &variables)
     guard result == 0 else { throw SystemCallError("posix_spawn", path: executable, errno: result) }
     return process
+  }
+
+  /// Waits for a process that is about to end; never in the caller, whom a slow end would hold.
+  static func reap(_ process: pid_t) {
+    var status: Int32 = 0
+    guard waitpid(process, &status, WNOHANG) == 0 else { return }
+    _ = Thread.start(name: "reap") {
+      var status: Int32 = 0
+      while waitpid(process, &status, 0) == -1, errno == EINTR {}
+    }
   }
 }
 

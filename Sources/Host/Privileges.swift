@@ -1,3 +1,5 @@
+import CLinux
+
 /// What the kernel lets this process do (capabilities(7)).
 package enum Privileges {
   /// The capabilities that the driver needs, by their number in linux/capability.h.
@@ -22,6 +24,9 @@ package enum Privileges {
       }
     }
   }
+
+  /// Keeps the secrets that calls carry out of core dumps, and this process' memory out of other users' hands.
+  package static func forbidDumps() { cl_forbid_dumps() }
 
   /// Whether the capability is effective now (/proc/self/status).
   package static func has(_ capability: Capability) -> Bool {

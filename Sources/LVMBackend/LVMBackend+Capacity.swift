@@ -1,3 +1,4 @@
+import Host
 import Storage
 
 /// Space that was promised to one volume in the making.
@@ -72,14 +73,10 @@ extension LVMBackend {
     let left = max(0, space.bytes - reserved)
     let unit = deviceClass.sizeUnit(in: group)
     let usable = ByteCount(left / unit * unit)
-    let encryption = query.parameters["encryption"].flatMap(VolumeEncryption.init(rawValue:))
-    let minimum = query.capabilities.map { capability in
-      minimumSize(
-        for: capability.mount.map { .filesystem($0.filesystem ?? defaultFilesystem) } ?? .block, encryption)
-    }.max()
+    let minimum = minimumSize(for: query.capabilities, query.parameters, atLeast: configuration.minimumSize)
     return Capacity(
       available: usable, maximumVolume: min(usable, configuration.maximumSize),
-      minimumVolume: (minimum ?? configuration.minimumSize).rounded(upTo: unit))
+      minimumVolume: minimum.rounded(upTo: unit))
   }
 
   /// - Throws: `.exhausted`, also while the pool takes no writes.
@@ -120,18 +117,5 @@ extension LVMBackend {
       let left = (state.reservations[reservation.space] ?? 0) - reservation.size.bytes
       state.reservations[reservation.space] = left > 0 ? left : nil
     }
-  }
-
-  /// The least size that `content` works in: what mkfs.xfs accepts, and the least that btrfs can be resized to. LUKS
-  /// takes 16 MiB for itself.
-  func minimumSize(for content: VolumeContent, _ encryption: VolumeEncryption?) -> ByteCount {
-    let needed: ByteCount =
-      switch content {
-      case .block: .mib(1)
-      case .filesystem(.ext4): .mib(1)
-      case .filesystem(.xfs): .mib(300)
-      case .filesystem(.btrfs): .mib(256)
-      }
-    return max(encryption == nil ? needed : needed + .mib(16), configuration.minimumSize)
   }
 }

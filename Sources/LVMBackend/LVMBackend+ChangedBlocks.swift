@@ -2,8 +2,6 @@ import Host
 import Storage
 
 extension LVMBackend: ChangedBlockBackend {
-  /// Ranges are handed on in batches of about this many.
-  private static let batch = 256
   /// For one list, the caller's reading included: the pool's metadata grow meanwhile.
   private static let limit = Duration.seconds(600)
 
@@ -13,7 +11,7 @@ extension LVMBackend: ChangedBlockBackend {
   ) async throws {
     let record = try await readable(snapshot, from: offset)
     let thin = try await thin(record)
-    try await tell(thin.id, thin.id, in: thin.pool, RangeCollector(from: offset, size: record.size.bytes), body) {
+    try await tell(thin.id, thin.id, in: thin.pool, BlockRangeCollector(from: offset, size: record.size.bytes), body) {
       _ in true
     }
   }
@@ -33,13 +31,13 @@ extension LVMBackend: ChangedBlockBackend {
     guard left.pool == right.pool else {
       throw StorageError.precondition("the snapshots live in different pools, \(left.pool) and \(right.pool)")
     }
-    try await tell(left.id, right.id, in: right.pool, RangeCollector(from: offset, size: new.size.bytes), body) {
+    try await tell(left.id, right.id, in: right.pool, BlockRangeCollector(from: offset, size: new.size.bytes), body) {
       $0 != .same
     }
   }
 
   private func tell(
-    _ left: Int64, _ right: Int64, in pool: LVPath, _ collector: RangeCollector,
+    _ left: Int64, _ right: Int64, in pool: LVPath, _ collector: BlockRangeCollector,
     _ body: ([BlockRange]) async throws -> Void, where isWanted: (ThinDelta.Kind) -> Bool
   ) async throws {
     var collector = collector
@@ -51,9 +49,10 @@ extension LVMBackend: ChangedBlockBackend {
         limit: Self.limit, package: "thin-provisioning-tools"
       ) { bytes in
         try delta.read(bytes) { kind, begin, length, blockSize in
-          if isWanted(kind) { try collector.add(begin, length, blockSize: blockSize) }
+          guard isWanted(kind) else { return }
+          try collector.add(begin * blockSize..<(begin + length) * blockSize, blockSize: blockSize)
         }
-        if collector.complete.count >= Self.batch { try await body(collector.takeComplete()) }
+        if let batch = collector.takeBatch() { try await body(batch) }
       }
     }
     guard output.succeeded, delta.isComplete else {

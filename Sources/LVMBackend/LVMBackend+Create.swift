@@ -35,9 +35,7 @@ extension LVMBackend {
   }
 
   private func plan(_ spec: VolumeSpec) async throws -> Plan {
-    for capability in spec.capabilities where !accessModes(for: capability.type).contains(capability.mode) {
-      throw StorageError.invalid("\(capability.mode.rawValue) is impossible: volumes live on one node")
-    }
+    try checkAccessModes(of: spec.capabilities)
     if !topologies.isEmpty { _ = try spec.topology?.choose(from: topologies) }
     let deviceClass = try deviceClass(for: spec.parameters)
     let origin: Origin? = if let source = spec.source { try await self.origin(source) } else { nil }
@@ -49,7 +47,8 @@ extension LVMBackend {
     let encryption = try encryption(of: spec, origin)
     let unit = deviceClass.sizeUnit(in: try await lvm.group(deviceClass.volumeGroup))
     let size = try spec.capacity.size(
-      fallback: origin?.size ?? configuration.defaultSize, unit: unit, minimum: minimumSize(for: content, encryption),
+      fallback: origin?.size ?? configuration.defaultSize, unit: unit,
+      minimum: minimumSize(for: content, spec.parameters, atLeast: configuration.minimumSize),
       maximum: configuration.maximumSize)
     if let origin, size < origin.size {
       throw StorageError.outOfRange("\(size) is below the source's size of \(origin.size)")
@@ -106,7 +105,7 @@ extension LVMBackend {
   }
 
   private func encryption(of spec: VolumeSpec, _ origin: Origin?) throws -> VolumeEncryption? {
-    let wanted = spec.parameters["encryption"].flatMap(VolumeEncryption.init(rawValue:))
+    let wanted = VolumeEncryption(canonical: spec.parameters)
     if let origin, origin.encryption != wanted {
       throw StorageError.invalid(
         "the source's encryption is \(origin.encryption?.rawValue ?? "none"), and so must be that of its copy")

@@ -25,24 +25,32 @@ extension LVMBackend: GroupSnapshottingBackend {
 
   package func groupSnapshot(_ id: NativeID) async throws -> GroupSnapshot? {
     try checkPrepared()
-    guard LocalID(parsing: id, as: .group) != nil else { return nil }
-    let members = try await members(ofGroup: id)
-    return Group.isComplete(members) ? Group.group(members) : nil
+    return Self.complete(try await members(ofGroup: id))
+  }
+
+  private static func complete(_ members: [SnapshotRecord]) -> GroupSnapshot? {
+    Group.isComplete(members) ? Group.group(members) : nil
   }
 
   package func groupSnapshot(named name: String) async throws -> GroupSnapshot? {
-    guard let id = groupSnapshotID(forName: name), let group = try await groupSnapshot(id) else { return nil }
+    try checkPrepared()
+    guard let group = Self.complete(try await members(ofGroupNamed: name)) else { return nil }
     guard group.name == name else {
       throw StorageError.incompatible("the id \(group.id) of this name belongs to a group of another name")
     }
     return group
   }
 
-  /// All members that are there, in no order. An id is the group's whatever node it names.
+  /// All members that are there, in no order.
   func members(ofGroup id: NativeID) async throws -> [SnapshotRecord] {
-    guard let group = LocalID(parsing: id, as: .group) else { return [] }
+    try await snapshotRecords().filter { $0.group?.id == id }
+  }
+
+  /// The same by the CO's name for the group, whatever node it was made on.
+  private func members(ofGroupNamed name: String) async throws -> [SnapshotRecord] {
+    let derived = Naming.derived(.group, from: name)
     return try await snapshotRecords().filter {
-      $0.group.flatMap { LocalID(parsing: $0.id) }?.name == group.name
+      $0.group.flatMap { LocalID(parsing: $0.id) }?.name == derived
     }
   }
 
@@ -68,7 +76,7 @@ extension LVMBackend: GroupSnapshottingBackend {
     let origins = try await thinOrigins(spec.sources)
     for pool in Set(origins.map(\.pool)) { try checkPool(pool) }
     let id = LocalID(.group, name: Naming.derived(.group, from: spec.name), node: configuration.nodeID).id
-    try await removeMembers(try await members(ofGroup: id))
+    try await removeMembers(try await members(ofGroupNamed: spec.name))
     let members = planMembers(spec, id: id, of: origins)
     do {
       CrashPoint.groupBegun.reached()

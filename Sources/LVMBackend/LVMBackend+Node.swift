@@ -8,7 +8,7 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
   package func connect(_ id: NativeID, _ connection: NodeConnection) async throws -> NodeSource {
     let record = try await existing(id)
     try checkIsWiped(record)
-    let readOnly = connection.readOnly || connection.publishContext[Self.readOnlyKey] == "true"
+    let readOnly = connection.readOnly || connection.publishContext[LocalAttachment.readOnlyKey] == "true"
     let wasActive = try DeviceMapper.info(record.path) != nil
     try await lvm.activate(record.path)
     let device = try devicePath(of: record.path)

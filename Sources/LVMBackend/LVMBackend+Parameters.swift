@@ -2,13 +2,11 @@ import Host
 import Storage
 
 extension LVMBackend {
-  /// Keys: `deviceClass` = the name of a configured class; `encryption` = `luks2` or `none`; `mkfsOptions` = arguments
-  /// for mkfs, parted by spaces.
+  /// Keys: `deviceClass` = the name of a configured class; those of `BlockParameters`.
   ///
   /// Other drivers' words for the same are taken as well: `topolvm.io/device-class` for `deviceClass`; `volgroup`
   /// (OpenEBS), `thinProvision` = `yes` or `no` and `type` = `linear`, `striped` or `mirror` narrow the classes down, to
-  /// one. Checked and left out: `shared` = `yes` (several pods of a node may use a volume anyway), `fsType`, `fstype`
-  /// (the CO tells the file system in the capability too) and the deprecated `csi...Secret...` keys.
+  /// one. Checked and left out: `shared` = `yes` (several pods of a node may use a volume anyway).
   package func canonical(parameters: [String: String]) throws -> [String: String] {
     var canonical: [String: String] = [:]
     var choice = ClassChoice(configuration.classes)
@@ -16,23 +14,9 @@ extension LVMBackend {
       switch key {
       case "deviceClass", "topolvm.io/device-class", "volgroup", "thinProvision", "type":
         try choice.narrow(key, value)
-      case "encryption":
-        guard ["", "none"].contains(value) || VolumeEncryption(rawValue: value) != nil else {
-          throw StorageError.invalid("encryption must be luks2 or none")
-        }
-        if let encryption = VolumeEncryption(rawValue: value) { canonical[key] = encryption.rawValue }
-      case "mkfsOptions":
-        let arguments = MkfsOptions.split(value)
-        try MkfsOptions.check(arguments, for: nil)
-        if !arguments.isEmpty { canonical[key] = arguments.joined(separator: " ") }
       case "shared":
         guard value == "yes" else { throw StorageError.invalid("shared must be yes: use the access modes instead") }
-      case "fsType", "fstype":
-        guard value.isEmpty || FilesystemType(rawValue: value) != nil else {
-          throw StorageError.invalid("\(key) must be ext4, xfs or btrfs")
-        }
-      case _ where key.hasPrefix("csi") && (key.hasSuffix("SecretName") || key.hasSuffix("SecretNamespace")):
-        break
+      case _ where try BlockParameters.read(key, value, into: &canonical): break
       default:
         throw StorageError.invalid(
           "unknown parameter '\(key.prefix(64))'; known are deviceClass, encryption and mkfsOptions")

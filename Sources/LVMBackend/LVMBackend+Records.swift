@@ -18,11 +18,12 @@ extension LVMBackend {
     return try VolumeRecord(volume, at: path, owner: configuration.name)
   }
 
-  /// The record of a volume that exists for the CO. An id is ours whatever node it names, once its volume is here.
+  /// The record of a volume that exists for the CO. An id is taken as it was given out only, node and all: calls for
+  /// one volume exclude each other by its id.
   func record(_ id: NativeID) async throws -> VolumeRecord? {
     try checkPrepared()
     guard let local = LocalID(parsing: id, as: .volume), let record = try await anyRecord(local.name),
-      record.isComplete
+      record.isComplete, record.id == id
     else { return nil }
     return record
   }
@@ -33,13 +34,19 @@ extension LVMBackend {
     return record
   }
 
+  /// The record of the snapshot whose logical volume has this name, whatever node it was made on.
+  /// - Throws: `.dataLoss` when it is there but its tags are damaged.
+  func anySnapshotRecord(_ name: String) async throws -> SnapshotRecord? {
+    guard Naming.kind(of: name) == .snapshot, let (path, volume) = try await logicalVolume(name) else { return nil }
+    return try SnapshotRecord(volume, at: path, owner: configuration.name)
+  }
+
   /// - Throws: `.dataLoss` when it is there but its tags are damaged.
   func snapshotRecord(_ id: NativeID) async throws -> SnapshotRecord? {
-    try checkPrepared()
-    guard let local = LocalID(parsing: id, as: .snapshot),
-      let (path, volume) = try await logicalVolume(local.name)
+    guard let local = LocalID(parsing: id, as: .snapshot), let record = try await anySnapshotRecord(local.name),
+      record.id == id
     else { return nil }
-    return try SnapshotRecord(volume, at: path, owner: configuration.name)
+    return record
   }
 
   /// The records of all volumes in all states, in no order; damaged ones are left out.

@@ -13,8 +13,7 @@ extension LVMBackend: SnapshottingBackend {
         guard percent.map({ 1...100 ~= $0 }) ?? (ByteCount(parsing: value).map { $0 > .zero } ?? false) else {
           throw StorageError.invalid("snapSize must be a size or a percentage")
         }
-      case _ where key.hasPrefix("csi") && (key.hasSuffix("SecretName") || key.hasSuffix("SecretNamespace")):
-        break
+      case _ where BlockParameters.isSecretReference(key): break
       default:
         throw StorageError.invalid("unknown snapshot parameter '\(key.prefix(64))'; there are none")
       }
@@ -47,7 +46,7 @@ extension LVMBackend: SnapshottingBackend {
   }
 
   private func snapshotRecord(named name: String) async throws -> SnapshotRecord? {
-    guard let id = snapshotID(forName: name), let record = try await snapshotRecord(id) else { return nil }
+    guard let record = try await anySnapshotRecord(Naming.derived(.snapshot, from: name)) else { return nil }
     guard record.name == name else {
       throw StorageError.incompatible("the id \(record.id) of this name belongs to a snapshot of another name")
     }

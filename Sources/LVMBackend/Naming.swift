@@ -86,8 +86,3 @@ struct LocalID: Hashable, Sendable {
 
   var id: NativeID { NativeID("\(name)@\(node)") }
 }
-
-extension NativeID {
-  /// For messages: ids come from outside and may be long.
-  var shortened: String { String(rawValue.prefix(128)) }
-}

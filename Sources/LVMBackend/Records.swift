@@ -32,7 +32,7 @@ struct VolumeRecord: Hashable, Sendable {
   var source: ContentSource?
   let isEphemeral: Bool
   var state: State
-  var attachment: NodeAttachment?
+  var attachment: LocalAttachment?
 
   /// Only a complete volume exists for the CO.
   var isComplete: Bool { state == .ready && size >= wantedSize }
@@ -107,37 +107,6 @@ struct Origin: Hashable, Sendable {
   }
 }
 
-/// That a volume is attached to this node, as asked by ControllerPublishVolume.
-struct NodeAttachment: Hashable, Sendable {
-  let node: NodeID
-  /// Names the capability without telling its mount flags, which may be sensitive.
-  let capability: String
-  let readOnly: Bool
-
-  init(node: NodeID, capability: String, readOnly: Bool) {
-    self.node = node
-    self.capability = capability
-    self.readOnly = readOnly
-  }
-
-  init(node: NodeID, capability: VolumeCapability, readOnly: Bool) {
-    var text = "\(capability.type.rawValue) \(capability.mode.rawValue)"
-    if let mount = capability.mount {
-      text += " \(mount.filesystem?.rawValue ?? "-") \(mount.group.map(String.init) ?? "-") "
-      let flags = SHA256.digest(of: mount.flags.joined(separator: "\0"))
-      text += flags.prefix(8).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-    }
-    self.init(node: node, capability: text, readOnly: readOnly)
-  }
-
-  fileprivate init?(tag: Substring) {
-    guard let fields = TagText.list(tag), fields.count == 3, ["ro", "rw"].contains(fields[2]) else { return nil }
-    self.init(node: NodeID(fields[0]), capability: fields[1], readOnly: fields[2] == "ro")
-  }
-
-  fileprivate var tag: String { TagText.escaped([node.rawValue, capability, readOnly ? "ro" : "rw"]) }
-}
-
 extension VolumeRecord {
   private static let keys: Set = [
     "n", "node", "size", "wiped", "cls", "c", "f", "enc", "p", "m", "src", "eph", "st", "at",
@@ -158,7 +127,7 @@ extension VolumeRecord {
       source: try tags.readIfPresent("src", ContentSource.init(tag:)),
       isEphemeral: try tags.readIfPresent("eph") { $0 == "1" ? true : nil } ?? false,
       state: try tags.read("st") { State(rawValue: String($0)) },
-      attachment: try tags.readIfPresent("at", NodeAttachment.init(tag:)))
+      attachment: try tags.readIfPresent("at", LocalAttachment.init(tag:)))
   }
 
   func tags(owner: BackendName) -> Set<String> {
@@ -258,4 +227,13 @@ extension Timestamp {
   }
 
   fileprivate var tag: String { "\(seconds).\(nanoseconds)" }
+}
+
+extension LocalAttachment {
+  fileprivate init?(tag: Substring) {
+    guard let fields = TagText.list(tag), fields.count == 3, ["ro", "rw"].contains(fields[2]) else { return nil }
+    self.init(node: NodeID(fields[0]), capability: fields[1], readOnly: fields[2] == "ro")
+  }
+
+  fileprivate var tag: String { TagText.escaped([node.rawValue, capability, readOnly ? "ro" : "rw"]) }
 }

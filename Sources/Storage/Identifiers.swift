@@ -26,6 +26,8 @@ package struct NativeID: Hashable, Sendable, Comparable, CustomStringConvertible
   package let rawValue: String
   package init(_ rawValue: String) { self.rawValue = rawValue }
   package var description: String { rawValue }
+  /// For messages: ids come from outside and may be long.
+  package var shortened: String { String(rawValue.prefix(128)) }
   package static func < (a: Self, b: Self) -> Bool { a.rawValue.utf8.lexicographicallyPrecedes(b.rawValue.utf8) }
 }
 

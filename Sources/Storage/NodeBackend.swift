@@ -76,6 +76,12 @@ extension NodeBackend {
 package enum VolumeEncryption: String, Hashable, Sendable, CaseIterable {
   /// LUKS version 2; the passphrase comes with the node's secrets.
   case luks2
+
+  /// As canonical parameters tell it.
+  package init?(canonical parameters: [String: String]) {
+    guard let encryption = parameters["encryption"].flatMap(VolumeEncryption.init(rawValue:)) else { return nil }
+    self = encryption
+  }
 }
 
 /// The most I/O that one pod may do on a volume, per second; nil: as much as it can.

@@ -100,6 +100,15 @@ extension Conformance {
       }
     }
 
+    @Test func `the server's memory, where credentials pass, goes into no core dump`() async throws {
+      try await withServer { server in
+        let process = try #require(server.processID)
+        let limits = Files.text("/proc/\(process)/limits").split(separator: "\n")
+        let core = try #require(limits.first { $0.hasPrefix("Max core file size") })
+        #expect(core.split(separator: " ").contains("0") && !core.contains("unlimited"))
+      }
+    }
+
     @Test func `a message about a bad request does not repeat its credentials`() async throws {
       try await withServer { server in
         var request = CreateVolumeRequest.named("v")

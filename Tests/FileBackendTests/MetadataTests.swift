@@ -14,7 +14,7 @@ import Testing
     let record = VolumeRecord(
       id: NativeID("id"), name: "名\n\u{7f}\"", capacity: .gib(3), content: .filesystem(.xfs), format: .formatting(.xfs),
       parameters: ["mkfsOptions": "-m 0", "a": "1"], source: .volume(NativeID("v")), isEphemeral: false,
-      attachment: NodeAttachment(node: NodeID("n"), capability: "block singleNodeWriter", readOnly: true))
+      attachment: LocalAttachment(node: NodeID("n"), capability: "block singleNodeWriter", readOnly: true))
     #expect(try VolumeRecord(id: record.id, parsing: Array(stored.utf8)) == record)
     // "\n" is the same as "\u000a" to every reader of JSON.
     let written = String(decoding: record.encoded, as: UTF8.self)
@@ -42,7 +42,7 @@ import Testing
         parameters: ["mkfsOptions": "-m 0"], source: source, isEphemeral: source == nil, attachment: nil,
         mutable: source == nil ? [:] : ["iops-read": "100"])
       #expect(try VolumeRecord(id: record.id, parsing: record.encoded) == record)
-      record.attachment = NodeAttachment(
+      record.attachment = LocalAttachment(
         node: NodeID("n"), capability: VolumeCapability(.block, .singleNodeWriter), readOnly: true)
       #expect(try VolumeRecord(id: record.id, parsing: record.encoded) == record)
       let snapshot = SnapshotRecord(
@@ -55,8 +55,8 @@ import Testing
   }
 
   @Test func `mount flags are compared but not stored`() {
-    func attachment(_ flags: [String]) -> NodeAttachment {
-      NodeAttachment(
+    func attachment(_ flags: [String]) -> LocalAttachment {
+      LocalAttachment(
         node: NodeID("n"),
         capability: VolumeCapability(.mount(MountCapability(flags: flags)), .singleNodeWriter), readOnly: false)
     }

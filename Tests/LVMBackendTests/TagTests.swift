@@ -15,7 +15,7 @@ import Testing
       encryption: .luks2, parameters: ["mkfsOptions": "-m crc=1,bigtime=1 -K", "encryption": "luks2"],
       mutableParameters: ["iops-read": "100"], source: .snapshot(NativeID("css_x@n 1")), isEphemeral: true,
       state: .ready,
-      attachment: NodeAttachment(
+      attachment: LocalAttachment(
         node: NodeID("n:1"), capability: VolumeCapability(.mount(MountCapability(flags: ["a"])), .singleNodeWriter),
         readOnly: true))
     change(&record)

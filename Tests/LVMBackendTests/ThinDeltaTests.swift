@@ -23,11 +23,12 @@ import Testing
     _ text: String, step: Int, from offset: Int64, size: Int64, _ wanted: Set<ThinDelta.Kind>
   ) throws -> (ranges: [BlockRange], isComplete: Bool) {
     var delta = ThinDelta()
-    var collector = RangeCollector(from: offset, size: size)
+    var collector = BlockRangeCollector(from: offset, size: size)
     let bytes = Array(text.utf8)
     for start in stride(from: 0, to: bytes.count, by: step) {
       try delta.read(Array(bytes[start..<min(start + step, bytes.count)])) { kind, begin, length, blockSize in
-        if wanted.contains(kind) { try collector.add(begin, length, blockSize: blockSize) }
+        guard wanted.contains(kind) else { return }
+        try collector.add(begin * blockSize..<(begin + length) * blockSize, blockSize: blockSize)
       }
     }
     return (collector.takeAll(), delta.isComplete)

@@ -44,8 +44,6 @@ static const uint32_t ccs_activate_allow_discards = CRYPT_ACTIVATE_ALLOW_DISCARD
 /// Loads libcryptsetup.so.12 and fills `library`. Returns NULL, or what dlopen(3) or dlsym(3) say.
 const char *ccs_load(struct ccs_library *library);
 
-/// Keeps this process' memory out of core dumps and other processes' hands (prctl PR_SET_DUMPABLE, RLIMIT_CORE).
-void ccs_protect_process(void);
 /// mlock(2); a refusal is none of the caller's business.
 void ccs_lock_memory(void *memory, size_t length);
 /// explicit_bzero(3).

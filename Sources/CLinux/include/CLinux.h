@@ -159,6 +159,10 @@ const char *cl_errno_text(int number);
 /// prctl(PR_SET_NAME): at most 15 bytes are kept.
 void cl_name_thread(const char *name);
 
+/// Keeps this process' memory out of core dumps and other users' hands (prctl PR_SET_DUMPABLE, RLIMIT_CORE). Processes
+/// that it executes begin without.
+void cl_forbid_dumps(void);
+
 // MARK: identifiers
 
 /// UUID version 5 of `name` within `space` (16 bytes each), by libuuid's uuid_generate_sha1.

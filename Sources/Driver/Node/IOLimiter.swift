@@ -90,24 +90,9 @@ struct IOLimiter: Sendable {
     for target in try await podTargets(of: id) { try await limit(id, at: target) }
   }
 
-  /// The same for every volume: after a start, for what happened while nobody served.
-  func limitAll(_ logger: Logger) async {
-    for case let backend as any ListableBackend & IOLimitingBackend in registry.all {
-      do {
-        var last: NativeID?
-        while true {
-          let volumes = try await backend.volumes(after: last, limit: 1024)
-          for volume in volumes { await restore(registry.id(volume.id, of: backend), backend, logger) }
-          last = volumes.last?.id
-          if volumes.count < 1024 { break }
-        }
-      } catch {
-        logger.error("cannot put I/O limits back", metadata: ["error": "\(error)"])
-      }
-    }
-  }
-
-  private func restore(_ id: QualifiedID, _ backend: any IOLimitingBackend, _ logger: Logger) async {
+  /// After a start, for what happened while nobody served.
+  func restore(_ id: QualifiedID, _ logger: Logger) async {
+    guard let backend = registry.backend(of: id) as? any IOLimitingBackend else { return }
     do {
       guard try await backend.ioLimits(of: id.native) != nil else { return }
       try await limitPublished(id)

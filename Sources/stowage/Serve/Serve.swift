@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
+import Host
 import Logging
 import Telemetry
 import UnixSignals
@@ -29,6 +30,7 @@ struct Serve: AsyncParsableCommand {
       }
     let level = Logger.Level(rawValue: settings.logLevel.rawValue) ?? .info
     LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format, level: level) }
+    Privileges.forbidDumps()
     // A client that goes away must not end the process.
     signal(SIGPIPE, SIG_IGN)
 
