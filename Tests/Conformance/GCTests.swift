@@ -5,18 +5,28 @@ import Testing
 extension Conformance {
   /// `stowage gc` against a server that holds more than its cluster knows.
   @Suite struct GarbageCollection {
-    /// Volumes `kept` and `lost`, snapshots `kept-s` and `lost-s`, and the group `g` of both volumes, which is lost.
+    /// The ids of volumes `kept` and `lost`, snapshots `kept-s` and `lost-s`, and the group `g` of both volumes.
+    private struct Orphans {
+      let kept, lost, keptSnapshot, lostSnapshot, group: String
+      var volumes: [String] { [kept, lost].sorted() }
+      /// What the cluster knows when it has lost what its name says.
+      var known: String { "\(kept)\n\(keptSnapshot)\n" }
+    }
+
     private func withOrphans(
-      _ options: ServerOptions = .init(), _ body: (Server, GC) async throws -> Void
+      _ options: ServerOptions = .init(), _ body: (Server, GC, Orphans) async throws -> Void
     ) async throws {
       try await withServer(options) { server in
         let kept = try await server.create(.named("kept", .block()))
         let lost = try await server.create(.named("lost", .block()))
-        _ = try await server.snapshot("kept-s", of: kept)
-        _ = try await server.snapshot("lost-s", of: lost)
-        try await server.call(
+        let keptSnapshot = try await server.snapshot("kept-s", of: kept)
+        let lostSnapshot = try await server.snapshot("lost-s", of: lost)
+        let group = try await server.call(
           Methods.createVolumeGroupSnapshot, .init(name: "g", sourceVolumeIDs: [kept.volumeID, lost.volumeID]))
-        try await body(server, GC(server: server))
+        let orphans = Orphans(
+          kept: kept.volumeID, lost: lost.volumeID, keptSnapshot: keptSnapshot.snapshotID,
+          lostSnapshot: lostSnapshot.snapshotID, group: try #require(group.groupSnapshot).groupSnapshotID)
+        try await body(server, GC(server: server), orphans)
         let left = try await server.call(Methods.listSnapshots, .init()).entries.compactMap(\.snapshot)
         for (group, members) in Dictionary(grouping: left, by: \.groupSnapshotID) where !group.isEmpty {
           try await server.call(
@@ -31,68 +41,68 @@ extension Conformance {
     }
 
     @Test func `orphans are reported and left alone without being asked to delete`() async throws {
-      try await withOrphans { server, gc in
-        try Files.write("kept\nkept-s\n", to: gc.references)
+      try await withOrphans { server, gc, ids in
+        try Files.write(ids.known, to: gc.references)
         let (status, output) = try await gc.run("--state", gc.state)
         #expect(status == 0, "all are in grace: \(output)")
-        for id in ["lost", "lost-s", "g"] { #expect(output.contains("\(id) "), "\(output)") }
-        #expect(!output.contains("kept"))
+        for id in [ids.lost, ids.lostSnapshot, ids.group] { #expect(output.contains("\(id) "), "\(output)") }
+        #expect(!output.contains(ids.kept) && !output.contains(ids.keptSnapshot))
         #expect(output.contains("in grace") && !output.contains("due"))
         let (again, due) = try await gc.run("--state", gc.state, "--grace", "0")
         #expect(again == 4, "\(due)")
-        #expect(try await server.volumeIDs() == ["kept", "lost"])
+        #expect(try await server.volumeIDs() == ids.volumes)
         #expect(try await server.snapshotIDs().count == 4)
       }
     }
 
     @Test func `what is due is deleted, groups as a whole, and the rest stays`() async throws {
-      try await withOrphans { server, gc in
-        try Files.write("kept\nkept-s\n", to: gc.references)
+      try await withOrphans { server, gc, ids in
+        try Files.write(ids.known, to: gc.references)
         let (first, early) = try await gc.run("--state", gc.state, "--delete")
         #expect(first == 0, "\(early)")
-        #expect(try await server.volumeIDs() == ["kept", "lost"])
+        #expect(try await server.volumeIDs() == ids.volumes)
         try gc.backdate(by: 25 * 3600)
         let (second, output) = try await gc.run("--state", gc.state, "--delete", "-o", "json")
         #expect(second == 0, "\(output)")
         #expect(output.contains(#""deleted""#) && !output.contains(#""failed""#))
-        #expect(try await server.volumeIDs() == ["kept"])
-        #expect(try await server.snapshotIDs() == ["kept-s"])
-        #expect(!Files.text(gc.state).contains("lost"), "what is gone is forgotten")
+        #expect(try await server.volumeIDs() == [ids.kept])
+        #expect(try await server.snapshotIDs() == [ids.keptSnapshot])
+        #expect(!Files.text(gc.state).contains(ids.lost), "what is gone is forgotten")
       }
     }
 
     @Test func `what is referenced again begins anew`() async throws {
-      try await withOrphans { server, gc in
-        try Files.write("kept\nkept-s\ng\nlost-s\n", to: gc.references)
+      try await withOrphans { server, gc, ids in
+        try Files.write(ids.known + "\(ids.group)\n\(ids.lostSnapshot)\n", to: gc.references)
         _ = try await gc.run("--state", gc.state)
         try gc.backdate(by: 25 * 3600)
-        try Files.write("kept\nkept-s\ng\nlost-s\nlost\n", to: gc.references)
+        try Files.write(ids.known + "\(ids.group)\n\(ids.lostSnapshot)\n\(ids.lost)\n", to: gc.references)
         let (status, output) = try await gc.run("--state", gc.state, "--delete")
         #expect(status == 0 && output.contains("no orphans"), "\(output)")
         truncate(gc.references, 0)
-        try Files.write("kept\nkept-s\ng\nlost-s\n", to: gc.references)
+        try Files.write(ids.known + "\(ids.group)\n\(ids.lostSnapshot)\n", to: gc.references)
         _ = try await gc.run("--state", gc.state, "--delete")
-        #expect(try await server.volumeIDs() == ["kept", "lost"])
+        #expect(try await server.volumeIDs() == ids.volumes)
       }
     }
 
     @Test func `what is in use stays and the run says that it failed`() async throws {
-      try await withOrphans { server, gc in
-        try Files.write("kept\nkept-s\n", to: gc.references)
-        let lost = Volume(capacityBytes: mib(16), volumeID: "lost")
+      try await withOrphans { server, gc, ids in
+        try Files.write(ids.known, to: gc.references)
+        let lost = Volume(capacityBytes: mib(16), volumeID: ids.lost)
         let node = NodeVolume(server, lost, .block())
         try await node.whilePublished { _ in
           let (status, output) = try await gc.run("--grace", "0", "--delete")
           #expect(status == 1, "\(output)")
           #expect(output.contains("FAILED_PRECONDITION"))
         }
-        #expect(try await server.volumeIDs() == ["kept", "lost"])
+        #expect(try await server.volumeIDs() == ids.volumes)
         // Attached: never an orphan.
         try await server.call(
-          Methods.controllerPublishVolume, .init(volumeID: "lost", nodeID: "node-1", volumeCapability: .block()))
+          Methods.controllerPublishVolume, .init(volumeID: ids.lost, nodeID: "node-1", volumeCapability: .block()))
         let (status, output) = try await gc.run("--grace", "0", "--delete")
         #expect(status == 0 && output.contains("no orphans"), "\(output)")
-        try await server.call(Methods.controllerUnpublishVolume, .init(volumeID: "lost", nodeID: "node-1"))
+        try await server.call(Methods.controllerUnpublishVolume, .init(volumeID: ids.lost, nodeID: "node-1"))
       }
     }
 
@@ -112,7 +122,7 @@ extension Conformance {
     }
 
     @Test func `references to nothing are refused unless they are said to be right`() async throws {
-      try await withOrphans { server, gc in
+      try await withOrphans { server, gc, ids in
         for text in ["", #"{"kind":"List","items":[]}"#] {
           truncate(gc.references, 0)
           try Files.write(text, to: gc.references)
@@ -120,12 +130,12 @@ extension Conformance {
           #expect(status == 2, "\(output)")
         }
         // Volumes were asked for, snapshots were not.
-        let source = #"{"driver":"\#(Server.driverName)","volumeHandle":"kept"}"#
+        let source = #"{"driver":"\#(Server.driverName)","volumeHandle":"\#(ids.kept)"}"#
         let known = #"{"kind":"PersistentVolume","spec":{"csi":\#(source)}}"#
         try Files.write(known, to: gc.references)
         let (status, output) = try await gc.run("--grace", "0", "--delete")
         #expect(status == 0 && output.contains("not judged"), "\(output)")
-        #expect(try await server.volumeIDs() == ["kept"])
+        #expect(try await server.volumeIDs() == [ids.kept])
         #expect(try await server.snapshotIDs().count == 4)
         truncate(gc.references, 0)
         let (all, _) = try await gc.run("--grace", "0", "--delete", "--allow-no-references")
@@ -150,17 +160,18 @@ extension Conformance {
 
     @Test func `the server counts orphans for its metrics`() async throws {
       let file = "/tmp/stow-references-\(getpid())"
-      try Files.write("kept\nkept-s\n", to: file)
       defer { unlink(file) }
       let port = 20_000 + Int(getpid()) % 12_000
       let environment = ["STOWAGE_REFERENCES": file, "STOWAGE_HTTP_ENDPOINT": "127.0.0.1:\(port)"]
-      try await withOrphans(ServerOptions(environment: environment)) { server, _ in
+      try await withOrphans(ServerOptions(environment: environment)) { server, _, ids in
+        try Files.write(ids.known, to: file)
         let request = "GET /metrics HTTP/1.1\\r\\nHost: stowage\\r\\nConnection: close\\r\\n\\r\\n"
         let (_, metrics) = try await Program.run([
           "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/\(port) && printf '\(request)' >&3 && cat <&3",
         ])
         for (kind, count) in [("volume", 1), ("snapshot", 1), ("group-snapshot", 1)] {
-          #expect(metrics.contains(#"stowage_orphans{backend="file",kind="\#(kind)"} \#(count)"#), "\(metrics)")
+          let line = #"stowage_orphans{backend="\#(Backend.underTest)",kind="\#(kind)"} \#(count)"#
+          #expect(metrics.contains(line), "\(metrics)")
         }
       }
     }

@@ -14,6 +14,10 @@ extension NodeService {
       throw StorageError.invalid("no backend makes ephemeral volumes")
     }
     let spec = try ephemeralSpec(order, backend)
+    let ordinary = registry.parse(order.volumeID)
+    if try await registry.backend(of: ordinary).volume(ordinary.native)?.isEphemeral == false {
+      throw StorageError.incompatible("volume \(order.volumeID) exists, and is no ephemeral one")
+    }
     return try await gate.run(
       exclusive: keys(order.volumeID, backend) + [.path(order.target)], request: request
     ) {
@@ -97,12 +101,20 @@ extension NodeService {
     CrashPoint.publishAfterBind.reached()
   }
 
-  /// The backend that made the ephemeral volume `volumeID`, or nil when it is none.
-  func ephemeralOwner(of volumeID: String) async throws -> EphemeralOwner? {
+  /// The ephemeral volume that the CO calls `volumeID` and the backend that made it, or nil when it is none.
+  func ephemeral(_ volumeID: String) async throws -> (owner: EphemeralOwner, volume: Volume)? {
     for case let backend as EphemeralOwner in registry.all {
-      if try await (backend as any StorageBackend).volume(named: volumeID)?.isEphemeral == true { return backend }
+      if let volume = try await (backend as any StorageBackend).volume(named: volumeID), volume.isEphemeral {
+        return (backend, volume)
+      }
     }
     return nil
+  }
+
+  /// The volume that a call on this node means: the CO knows ephemeral ones by the name that it gave them only.
+  func id(ofVolume volumeID: String) async throws -> QualifiedID {
+    if let (owner, volume) = try await ephemeral(volumeID) { return registry.id(volume.id, of: owner) }
+    return registry.parse(volumeID)
   }
 
   /// - Throws: `.precondition` when the volume is mounted at another target: that one must go first.

@@ -5,7 +5,7 @@ import Storage
 extension NodeService {
   /// NodeGetVolumeStats: bytes and inodes of a file system, bytes of a device. A dead mount costs a bounded wait.
   func nodeGetVolumeStats(_ request: NodeGetVolumeStatsRequest) async throws -> NodeGetVolumeStatsResponse {
-    let id = registry.parse(try FieldRules.required(request.volumeID, "volume_id"))
+    let id = try await id(ofVolume: try FieldRules.required(request.volumeID, "volume_id"))
     let path = try FieldRules.path(request.volumePath, "volume_path")
     let place = try await place(of: id, at: path)
     var response = NodeGetVolumeStatsResponse()

@@ -7,7 +7,7 @@ extension NodeService {
   func nodeUnpublishVolume(_ request: NodeUnpublishVolumeRequest) async throws -> NodeUnpublishVolumeResponse {
     let volumeID = try FieldRules.required(request.volumeID, "volume_id")
     let target = try pathToLeave(FieldRules.path(request.targetPath, "target_path"))
-    if let owner = try await ephemeralOwner(of: volumeID) {
+    if let (owner, _) = try await ephemeral(volumeID) {
       return try await unpublishEphemeral(volumeID, owner, target, request)
     }
     let id = registry.parse(volumeID)

@@ -4,7 +4,7 @@ import Storage
 extension NodeService {
   /// NodeGetVolumeHealth (CSI 1.13). The paths may be ones where the volume never came to be.
   func nodeGetVolumeHealth(_ request: NodeGetVolumeHealthRequest) async throws -> NodeGetVolumeHealthResponse {
-    let id = registry.parse(try FieldRules.required(request.volumeID, "volume_id"))
+    let id = try await id(ofVolume: try FieldRules.required(request.volumeID, "volume_id"))
     let paths = try [
       FieldRules.absolute(request.volumePublishPath, "volume_publish_path"),
       FieldRules.absolute(request.stagingTargetPath, "staging_target_path"),
@@ -16,7 +16,7 @@ extension NodeService {
       throw StorageError.unsupported("backend \(id.backend) does not report health")
     }
     var response = NodeGetVolumeHealthResponse()
-    response.volumeHealth = condition.health(of: "\(id)")
+    response.volumeHealth = condition.health(of: request.volumeID)
     return response
   }
 
