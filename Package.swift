@@ -36,6 +36,7 @@ let package = Package(
     .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc_unsecure"), .linkedLibrary("gpr")]),
     .target(name: "CCSI", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CLinux", linkerSettings: [.linkedLibrary("blkid"), .linkedLibrary("uuid")]),
+    .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
     .target(name: "CCryptsetup"),  // loads its library itself
     .target(name: "CLVM", linkerSettings: [.linkedLibrary("devmapper")]),
@@ -48,6 +49,8 @@ let package = Package(
     module("FileBackend", ["Storage", "Host", "JSONText"]),
     module("LVMBackend", ["Storage", "Host", "JSONText", "CLVM", logging]),
     module("Telemetry", [logging]),
+    module("HTTP", ["CCurl"]),
+    module("OpenStack", ["HTTP", "JSONText", "Storage", "Configuration", logging]),
     module("Driver", ["CSI", "GRPC", "Storage", "Host", "Telemetry", logging]),
     module("Configuration", ["CYAML", "Storage"]),
     module("CSIClient", ["CSI", "GRPC", "Storage", "Host", "Configuration", argumentParser]),
@@ -81,6 +84,8 @@ let package = Package(
     tests("LVMBackendTests", ["LVMBackend", "BackendContract", "Storage", "Host"]),
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
     tests("ConfigurationTests", ["Configuration", "Storage"]),
+    tests("HTTPTests", ["HTTP"]),
+    tests("OpenStackTests", ["OpenStack", "HTTP", "JSONText", "Storage"]),
     tests("TelemetryTests", ["Telemetry", logging]),
     tests("CSIClientTests", ["CSIClient", "CSI", "GRPC", "Host", "Configuration", argumentParser]),
     tests(

@@ -1,7 +1,7 @@
 # Functions that bring a fresh Debian 12 to where the scripts of hack/ can work. Source it; it changes nothing itself.
 
 # What the build links against, and what the driver starts at run time.
-BUILD_PACKAGES="libgrpc-dev libprotobuf-c-dev libblkid-dev uuid-dev libyaml-dev liblvm2-dev libdevmapper-dev libcryptsetup-dev"
+BUILD_PACKAGES="libgrpc-dev libprotobuf-c-dev libblkid-dev uuid-dev libyaml-dev liblvm2-dev libdevmapper-dev libcryptsetup-dev libcurl4-openssl-dev"
 GENERATE_PACKAGES="protobuf-compiler libprotobuf-dev protobuf-c-compiler"
 RUNTIME_PACKAGES="e2fsprogs xfsprogs btrfs-progs util-linux mount"
 # The LVM backend and its tests; a guest kernel where this machine's has no device-mapper.
