@@ -105,6 +105,8 @@ extension DeviceMapperSuite {
         settings.hangLimit = .seconds(3)
         try await test.started(settings) { lvm in
           _ = try await lvm.create(test.thin("csi_a"))
+          // The answer comes a moment before the command counts as ended.
+          #expect(try await eventually { lvm.running == nil })
           let worker = try #require(lvm.worker)
           kill(worker, SIGSTOP)
           async let hung = lvm.create(test.thin("csi_b"))
