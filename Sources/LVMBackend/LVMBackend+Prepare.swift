@@ -36,14 +36,10 @@ extension LVMBackend {
     }
   }
 
-  /// A command that has hung this long waits for a device that does not answer; the process that runs it cannot be
-  /// killed.
-  private static let hangLimit = Duration.seconds(60)
-
-  /// Costs no LVM command while nobody else changes the groups.
+  /// A command that hangs waits for a device that does not answer; the process that runs it cannot be killed. Costs no LVM command while nobody else changes the groups.
   package func checkReadiness() async throws {
     try checkPrepared()
-    if let running = lvm.running, running > Self.hangLimit {
+    if let running = lvm.running, running > lvm.settings.hangLimit {
       throw StorageError.unavailable("an LVM command has been running for \(running.components.seconds) seconds")
     }
     for name in groupNames { _ = try await lvm.group(name) }

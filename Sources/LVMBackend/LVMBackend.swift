@@ -57,8 +57,9 @@ package final class LVMBackend: Sendable {
       throw StorageError.unavailable("the LVM backend is not prepared yet")
     }
   }
+}
 
-  /// Commands given to LVM since the start.
+extension LVMBackend: CommandCountingBackend {
   package var commands: Int { lvm.commands }
 }
 

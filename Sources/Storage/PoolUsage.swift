@@ -22,3 +22,8 @@ package protocol PoolReportingBackend: StorageBackend {
   /// Each pool once, without those that cannot be looked at now. Cheap.
   func pools() async throws -> [PoolUsage]
 }
+
+/// A backend that works through commands of its storage system, such as LVM's, and counts them since the start.
+package protocol CommandCountingBackend: StorageBackend {
+  var commands: Int { get }
+}

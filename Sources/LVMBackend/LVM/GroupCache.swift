@@ -22,7 +22,8 @@ final class GroupCache: Sendable {
     var entries: [String: Entry] = [:]
     /// Grows with everything that makes an entry old.
     var generations: [String: Int] = [:]
-    var workers: Set<pid_t> = []
+    /// Those whose closes are ours; the last one lives.
+    var workers: [pid_t] = []
     /// Counts what concerns all groups.
     var all = 0
     var isWatching = false
@@ -112,6 +113,8 @@ final class GroupCache: Sendable {
   /// - Returns: whether somebody else has changed the group since it was last told.
   func store(_ group: VolumeGroup, _ generation: Int) -> Bool {
     state.withLock { state in
+      // What earlier workers closed was told before this report began; their numbers may be given out again.
+      state.workers = state.workers.suffix(1)
       let old = state.entries[group.name]
       state.entries[group.name] = Entry(group: group, generation: generation, readAt: .now)
       guard let old, old.changes == 0 else { return false }
@@ -132,6 +135,7 @@ final class GroupCache: Sendable {
   func invalidate(_ name: String) { state.withLock { $0.generations[name, default: 0] += 1 } }
   func invalidateAll() { state.withLock { $0.all += 1 } }
 
-  /// What this process closes is our own doing. Those that have ended stay: their last closes may not be read yet.
-  func isOurs(_ process: pid_t) { state.withLock { _ = $0.workers.insert(process) } }
+  /// What this process closes is our own doing. One that ended stays until the next report: its last closes may not be
+  /// read yet.
+  func isOurs(_ process: pid_t) { state.withLock { $0.workers.append(process) } }
 }

@@ -27,6 +27,15 @@ final class BackendMetrics: Sendable {
     registry.add("stowage_capacity_bytes", .gauge, help: "Space for new volumes in bytes.") {
       await self.onPool { backend in try await backend.capacity(CapacityQuery()).available.bytes }
     }
+    registry.add(
+      "stowage_backend_commands_total", .counter, help: "Commands given to a storage system, such as LVM's."
+    ) {
+      self.backends.compactMap { backend in
+        (backend as? any CommandCountingBackend).map {
+          .init(Double($0.commands), labels: [.init("backend", backend.name.rawValue)])
+        }
+      }
+    }
     addPools(to: registry)
   }
 
