@@ -152,6 +152,39 @@ extension DeviceMapperSuite {
       }
     }
 
+    @Test func `a metadata area that is nearly full takes no more volumes, and lets those that are there live and go`()
+      async throws
+    {
+      try await BackendHost.use(.thin) { host in
+        try await host.serving { backend in
+          let volume = try await backend.createVolume(spec("before"))
+          let free = try await TestGroup.run(
+            ["vgs", "--noheadings", "--nosuffix", "--units", "b", "-o", "vg_mda_free", host.group.name])
+          let room = try #require(Int(free.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""))
+          // An administrator's tags, of 1 004 bytes each with what LVM writes around them.
+          let tags = (0..<(room - 3000) / 1004).map { "x\($0 + 1000)" + String(repeating: "y", count: 995) }
+          try await TestGroup.run(["vgchange"] + tags.flatMap { ["--addtag", $0] } + [host.group.name])
+
+          await #expect {
+            _ = try await backend.createVolume(spec("after"))
+          } throws: {
+            guard case StorageError.exhausted(let text) = $0 else { return false }
+            return text.contains("metadata area")
+          }
+          #expect(try await backend.capacity(CapacityQuery()).available == .zero)
+          #expect(try await backend.volume(volume.id) == volume)
+          _ = try await backend.connect(volume.id, NodeConnection())
+          try await backend.disconnect(volume.id)
+          try await backend.deleteVolume(volume.id, secrets: .none)
+          #expect(try await host.volumes().isEmpty)
+
+          try await TestGroup.run(["vgchange"] + tags.prefix(50).flatMap { ["--deltag", $0] } + [host.group.name])
+          let after = try await backend.createVolume(spec("after"))
+          try await backend.deleteVolume(after.id, secrets: .none)
+        }
+      }
+    }
+
     @Test func `damaged tags are told of, others' volumes are left alone, and other nodes keep theirs`() async throws {
       try await BackendHost.use(.thin) { host in
         try await host.serving { backend in
