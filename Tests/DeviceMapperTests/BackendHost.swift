@@ -39,10 +39,10 @@ struct BackendHost: Sendable {
   }
 
   /// What a server that has just started serves with.
-  func prepared() async throws -> LVMBackend {
+  func prepared(on node: NodeID? = nil) async throws -> LVMBackend {
     let backend = LVMBackend(
       try LVMBackendConfiguration(
-        name: BackendName(validating: "lvm"), nodeID: node, topologies: [Topology(["example.org/node": "here"])],
+        name: BackendName(validating: "lvm"), nodeID: node ?? self.node, topologies: [Topology(["example.org/node": "here"])],
         classes: [
           DeviceClass(name: "only", volumeGroup: group.name, layout: kind.layout(group.pool), wipe: wipe)
         ], minimumSize: .mib(1), executable: TestGroup.stowage, runtimeDirectory: group.runtimeDirectory + "/run/a/b"))
@@ -51,8 +51,8 @@ struct BackendHost: Sendable {
   }
 
   /// Runs `body` with a prepared backend.
-  func serving<T>(_ body: (LVMBackend) async throws -> T) async throws -> T {
-    let backend = try await prepared()
+  func serving<T>(on node: NodeID? = nil, _ body: (LVMBackend) async throws -> T) async throws -> T {
+    let backend = try await prepared(on: node)
     let result: Result<T, any Error>
     do { result = .success(try await body(backend)) } catch { result = .failure(error) }
     await backend.close()

@@ -185,6 +185,40 @@ extension DeviceMapperSuite {
       }
     }
 
+    @Test func `a group that moved to another node keeps its volumes, their ids and their bytes`() async throws {
+      try await BackendHost.use(.thin) { host in
+        let (volume, snapshot) = try await host.serving { backend in
+          let volume = try await backend.createVolume(spec("v"))
+          try RawDevice(try await backend.device(volume.id)).write(number: 0x5a5a_a5a5, at: 1 << 20)
+          let snapshot = try await backend.createSnapshot(SnapshotSpec(name: "s", source: volume.id))
+          try await backend.disconnect(volume.id)
+          return (volume, snapshot)
+        }
+        // As docs/lvm.md says it.
+        try await TestGroup.run(["vgchange", "-an", host.group.name])
+        try await TestGroup.run(["vgexport", host.group.name])
+        try await TestGroup.run(["vgimport", host.group.name])
+        try await host.serving(on: NodeID("there")) { backend in
+          #expect(try await backend.volume(volume.id)?.id == volume.id)
+          #expect(try await backend.snapshot(snapshot.id)?.source == volume.id)
+          // An id of the new node for what was made on the old one is nobody's.
+          let other = NativeID(volume.id.rawValue.replacing("@here", with: "@there"))
+          #expect(try await backend.volume(other) == nil)
+          #expect(try RawDevice(try await backend.device(volume.id)).number(at: 1 << 20) == 0x5a5a_a5a5)
+          try await backend.disconnect(volume.id)
+          let copy = try await backend.createVolume(
+            VolumeSpec(
+              name: "c", capacity: .unspecified, capabilities: try spec("c").capabilities,
+              source: .snapshot(snapshot.id)))
+          #expect(copy.id.rawValue.hasSuffix("@there"))
+          try await backend.deleteVolume(copy.id, secrets: .none)
+          try await backend.deleteSnapshot(snapshot.id, secrets: .none)
+          try await backend.deleteVolume(volume.id, secrets: .none)
+        }
+        #expect(try await host.volumes().isEmpty)
+      }
+    }
+
     @Test func `damaged tags are told of, others' volumes are left alone, and other nodes keep theirs`() async throws {
       try await BackendHost.use(.thin) { host in
         try await host.serving { backend in

@@ -67,12 +67,7 @@ struct CopyHost: Sendable {
   }
 
   /// Connects it.
-  func device(_ id: NativeID) async throws -> String {
-    guard case .block(let path) = try await backend.connect(id, NodeConnection()) else {
-      throw StorageError.failed("no block device")
-    }
-    return path
-  }
+  func device(_ id: NativeID) async throws -> String { try await backend.device(id) }
 
   /// Where a volume of this name is mounted.
   func mountPoint(_ name: String) -> String { "\(group.runtimeDirectory)/mnt-\(name)" }
@@ -138,6 +133,16 @@ func expectError(
   } catch {
     let thrown = Mirror(reflecting: error).children.first?.label ?? "\(error)"
     #expect(thrown == name, "threw \(error)", sourceLocation: sourceLocation)
+  }
+}
+
+extension LVMBackend {
+  /// Connects a volume.
+  func device(_ id: NativeID) async throws -> String {
+    guard case .block(let path) = try await connect(id, NodeConnection()) else {
+      throw StorageError.failed("no block device")
+    }
+    return path
   }
 }
 
