@@ -32,6 +32,11 @@ int cl_block_zero(int fd, uint64_t offset, uint64_t length) {
   return RESULT(ioctl(fd, BLKZEROOUT, range));
 }
 
+int cl_block_discard(int fd, uint64_t offset, uint64_t length) {
+  uint64_t range[2] = {offset, length};
+  return RESULT(ioctl(fd, BLKDISCARD, range));
+}
+
 int cl_block_flush(int fd) {
   if (fsync(fd) == -1) return -errno;
   return RESULT(ioctl(fd, BLKFLSBUF, 0));

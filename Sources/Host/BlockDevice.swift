@@ -60,6 +60,17 @@ package enum BlockDevice {
     guard fsync(device.raw) == 0 else { throw SystemCallError("fsync", path: path, errno: errno) }
   }
 
+  /// Tells the device that none of its bytes are of use any more (BLKDISCARD). It must be nobody else's.
+  /// - Throws: `SystemCallError`; EBUSY when somebody holds the device, EOPNOTSUPP when it takes no discards.
+  package static func discard(_ path: String) throws {
+    let device = try Descriptor(opening: path, O_RDWR | O_EXCL)
+    let end = try size(of: device, path).bytes
+    let piece = Int64(1) << 30
+    for start in stride(from: 0, to: end, by: Int(piece)) {
+      try check(cl_block_discard(device.raw, UInt64(start), UInt64(min(piece, end - start))), "BLKDISCARD", path)
+    }
+  }
+
   /// Whether nobody holds the device for themselves alone: no mount and no program such as mkfs (open(2), O_EXCL).
   /// - Throws: `SystemCallError`.
   static func isUnused(_ path: String) throws -> Bool {

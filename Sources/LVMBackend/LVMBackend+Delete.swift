@@ -5,14 +5,14 @@ extension LVMBackend {
   package func deleteVolume(_ id: NativeID, secrets: Secrets) async throws {
     try checkPrepared()
     guard let local = LocalID(parsing: id, as: .volume) else { return }
-    guard let record = try await anyRecord(local.name) else { return try checkIsGone(id) }
+    guard let record = try await anyRecord(local.name), record.id == id else { return try checkIsGone(id) }
     if record.state == .deleted { return try await finishDeletion(of: record) }
     if let attachment = record.attachment {
       throw StorageError.precondition("volume \(id) is attached to node \(attachment.node)")
     }
     try checkUnused(record)
     CrashPoint.deleteBeforeRename.reached()
-    guard record.state == .ready, try await isWipedAtDeletion(record) else {
+    guard record.state == .ready, try await isErasedAtDeletion(record) else {
       try await lvm.remove(record.path)
       return CrashPoint.deleteAfterRename.reached()
     }
@@ -23,8 +23,16 @@ extension LVMBackend {
     try await finishDeletion(of: deleted)
   }
 
-  private func isWipedAtDeletion(_ record: VolumeRecord) async throws -> Bool {
-    guard let volume = try await lvm.volume(record.path), volume.layout != .thin else { return false }
+  /// Thick volumes by their class; thin ones where the disks below the pool are to know what is free: removing a thin
+  /// volume tells the pool only.
+  private func isErasedAtDeletion(_ record: VolumeRecord) async throws -> Bool {
+    guard let volume = try await lvm.volume(record.path) else { return false }
+    if volume.layout == .thin {
+      guard let pool = volume.poolName.map({ LVPath(record.path.group, $0) }),
+        let status = try DeviceMapper.poolStatus(pool)
+      else { return false }
+      return status.passesDiscards && status.mode == .writable
+    }
     return deviceClass(named: record.deviceClass, of: volume, in: record.path.group).wipe == .delete
   }
 

@@ -30,7 +30,7 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
   package func disconnect(_ id: NativeID) async throws {
     try checkPrepared()
     guard let (path, info) = try activePath(id) else { return }
-    guard try await !isOthers(path) else { return }
+    guard try await isOurs(path, id) else { return }
     let users = try Users(of: DeviceNumber(major: info.major, minor: info.minor))
     guard users.isEmpty else { throw StorageError.precondition("volume \(id) is in use\(users.description)") }
     let device = try devicePath(of: path)
@@ -99,13 +99,13 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
     return nil
   }
 
-  /// Whether the tags say that another driver made it. Damaged tags do not.
-  private func isOthers(_ path: LVPath) async throws -> Bool {
-    guard let volume = try await lvm.volume(path) else { return false }
+  /// False when the tags say that another driver made it, or that its id is another one. Damaged tags do not.
+  private func isOurs(_ path: LVPath, _ id: NativeID) async throws -> Bool {
+    guard let volume = try await lvm.volume(path) else { return true }
     do {
-      return try VolumeRecord(volume, at: path, owner: configuration.name) == nil
+      return try VolumeRecord(volume, at: path, owner: configuration.name)?.id == id
     } catch {
-      return false
+      return true
     }
   }
 

@@ -1,4 +1,6 @@
+import Glibc
 import Host
+import Logging
 import Storage
 
 extension DeviceClass {
@@ -28,13 +30,17 @@ extension LVMBackend {
     return ready
   }
 
-  /// Overwrites and removes a volume that is marked as deleted.
+  /// Erases and removes a volume that is marked as deleted: discards a thin one, overwrites a thick one.
   /// - Throws: `.busy` while that is going on.
   func finishDeletion(of record: VolumeRecord) async throws {
     try await whileWiping(record.path) {
       // This may have waited: only what is still the same deleted volume goes.
       guard let present = try await anyRecord(record.path.name), present.state == .deleted else { return }
-      try await overwrite(record.path, [0..<present.size.bytes])
+      if try await lvm.volume(record.path)?.layout == .thin {
+        try await discard(record.path)
+      } else {
+        try await overwrite(record.path, [0..<present.size.bytes])
+      }
       CrashPoint.deleteHalfUnlinked.reached()
       try await lvm.remove(record.path)
     }
@@ -81,6 +87,18 @@ extension LVMBackend {
     }
     defer { _ = state.withLock { $0.wiping.remove(path) } }
     try await body()
+  }
+
+  /// Leaves the volume active. Disks that refuse are none the worse for it: the pool zeroes what it gives out.
+  private func discard(_ path: LVPath) async throws {
+    try await lvm.activate(path)
+    let device = try devicePath(of: path)
+    do {
+      try await OwnThread.run("discard") { try BlockDevice.discard(device) }
+    } catch let error as SystemCallError where error.errno != EBUSY {
+      logger.warning("a discard failed", metadata: ["volume": "\(path)", "error": "\(error)"])
+    }
+    try await waitUntilClosed(path)
   }
 
   /// Leaves the volume active.

@@ -185,6 +185,41 @@ extension DeviceMapperSuite {
       }
     }
 
+    @Test func `the disks below a pool that passes discards on hear of a deleted volume`() async throws {
+      // A disk that takes discards: a loop device over a file in memory.
+      let file = "/dev/shm/stowage-discards-\(getpid())"
+      try await TestGroup.run(["truncate", "-s", "512M", file])
+      defer { unlink(file) }
+      let disk = try await TestGroup.run(["losetup", "--find", "--show", file]).trimmed
+      let group = "discards"
+      try await TestGroup.run(["vgcreate", group, disk])
+      try await TestGroup.run(["lvcreate", "--type", "thin-pool", "-L", "256M", "-n", "pool", group])
+      let directory = "/tmp/stowage-discards-\(getpid())"
+      let backend = LVMBackend(
+        try LVMBackendConfiguration(
+          name: BackendName(validating: "lvm"), nodeID: NodeID("here"),
+          classes: [DeviceClass(name: "thin", volumeGroup: group, layout: .thin(pool: "pool"))],
+          executable: TestGroup.stowage, runtimeDirectory: directory))
+      try await backend.prepare()
+      let volume = try await backend.createVolume(spec("v", 64))
+      let before = try FileAttributes.of(file).allocated
+      do {
+        let device = try RawDevice(try await backend.device(volume.id))
+        for part in 0..<32 { try device.write(0x77, at: Int64(part) << 20, 1 << 20) }
+      }
+      try await backend.disconnect(volume.id)
+      #expect(try FileAttributes.of(file).allocated >= before + 32 << 20)
+      let commands = backend.commands
+      try await backend.deleteVolume(volume.id, secrets: .none)
+      #expect(backend.commands - commands == 3, "mark, activate, remove")
+      #expect(try FileAttributes.of(file).allocated < before + 16 << 20)
+      #expect(try await backend.volume(volume.id) == nil)
+      await backend.close()
+      try await TestGroup.run(["vgremove", "-y", "-ff", group])
+      try await TestGroup.run(["losetup", "--detach", disk])
+      try await TestGroup.run(["rm", "-rf", directory])
+    }
+
     @Test func `a group that moved to another node keeps its volumes, their ids and their bytes`() async throws {
       try await BackendHost.use(.thin) { host in
         let (volume, snapshot) = try await host.serving { backend in

@@ -100,6 +100,8 @@ int cl_block_get_read_only(int fd, bool *read_only);
 int cl_block_set_read_only(int fd, bool read_only);
 /// BLKZEROOUT: the range reads as zeroes for ever after; multiples of the logical block.
 int cl_block_zero(int fd, uint64_t offset, uint64_t length);
+/// BLKDISCARD: the range's content is of no more use; multiples of the logical block.
+int cl_block_discard(int fd, uint64_t offset, uint64_t length);
 /// fsync, then BLKFLSBUF: writes the device's cached pages out and drops them.
 int cl_block_flush(int fd);
 

@@ -40,6 +40,8 @@ package enum DeviceMapper {
     package var totalMetadata: ByteCount
     /// Whether a metadata snapshot is held.
     package var holdsMetadataSnapshot: Bool
+    /// Whether discards of volumes reach the disks below: the pool is set to it, and the disks take them.
+    package var passesDiscards = false
   }
 
   /// Documentation/admin-guide/device-mapper/dm-raid.rst, "Status".
@@ -240,7 +242,8 @@ extension DeviceMapper.PoolStatus {
       mode: mode, needsCheck: words.contains("needs_check"), transactionID: transaction,
       usedData: ByteCount(data.used * chunk), totalData: ByteCount(data.total * chunk),
       usedMetadata: ByteCount(metadata.used * Self.metadataBlock),
-      totalMetadata: ByteCount(metadata.total * Self.metadataBlock), holdsMetadataSnapshot: words[3] != "-")
+      totalMetadata: ByteCount(metadata.total * Self.metadataBlock), holdsMetadataSnapshot: words[3] != "-",
+      passesDiscards: words.contains("discard_passdown"))
   }
 
   private static func fraction(_ text: Substring) -> (used: Int64, total: Int64)? {
