@@ -67,7 +67,7 @@ extension FileBackend {
     try checkAccessModes(of: spec.capabilities)
     if !topologies.isEmpty { _ = try spec.topology?.choose(from: topologies) }
     let origin = try spec.source.map(origin)
-    let content = try content(of: spec, origin)
+    let content = try spec.content(copying: origin?.content, fallback: defaultFilesystem)
     if case .filesystem(let type) = content, let options = spec.parameters["mkfsOptions"] {
       try MkfsOptions.check(MkfsOptions.split(options), for: type)
     }
@@ -101,16 +101,6 @@ extension FileBackend {
       }
       return .snapshot(record)
     }
-  }
-
-  /// What the volume will hold. A copy holds what its source does when the CO names no file system.
-  private func content(of spec: VolumeSpec, _ origin: Origin?) throws -> VolumeContent {
-    guard case .filesystem(let held)? = origin?.content else { return spec.content(fallback: defaultFilesystem) }
-    let content = spec.content(fallback: held)
-    if case .filesystem(let wanted) = content, wanted != held {
-      throw StorageError.invalid("the source holds \(held.rawValue), not \(wanted.rawValue)")
-    }
-    return content
   }
 
   private static func format(copying origin: Origin, as content: VolumeContent) -> FormatState {

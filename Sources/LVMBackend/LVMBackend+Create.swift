@@ -40,7 +40,7 @@ extension LVMBackend {
     let deviceClass = try deviceClass(for: spec.parameters)
     let origin: Origin? = if let source = spec.source { try await self.origin(source) } else { nil }
     if let origin { try await check(origin, fits: deviceClass) }
-    let content = try content(of: spec, origin)
+    let content = try spec.content(copying: origin?.content, fallback: defaultFilesystem)
     if case .filesystem(let type) = content, let options = spec.parameters["mkfsOptions"] {
       try MkfsOptions.check(MkfsOptions.split(options), for: type)
     }
@@ -92,16 +92,6 @@ extension LVMBackend {
         "the source is in thin pool \(origin.path.group)/\(pool), which is not that of device class "
           + deviceClass.name)
     }
-  }
-
-  /// What the volume will hold. A copy holds what its source does when the CO names no file system.
-  private func content(of spec: VolumeSpec, _ origin: Origin?) throws -> VolumeContent {
-    guard case .filesystem(let held)? = origin?.content else { return spec.content(fallback: defaultFilesystem) }
-    let content = spec.content(fallback: held)
-    if case .filesystem(let wanted) = content, wanted != held {
-      throw StorageError.invalid("the source holds \(held.rawValue), not \(wanted.rawValue)")
-    }
-    return content
   }
 
   private func encryption(of spec: VolumeSpec, _ origin: Origin?) throws -> VolumeEncryption? {

@@ -35,10 +35,11 @@ package final class LVMBackend: Sendable {
     for one in configuration.classes {
       groups.updateValue(one.volumeGroupUUID ?? groups[one.volumeGroup] ?? nil, forKey: one.volumeGroup)
     }
-    lvm = LVM(
-      LVM.Settings(
-        executable: configuration.executable, runtimeDirectory: configuration.runtimeDirectory,
-        lockDirectory: configuration.lockDirectory, groups: groups), logger: logger)
+    var settings = LVM.Settings(
+      executable: configuration.executable, runtimeDirectory: configuration.runtimeDirectory,
+      lockDirectory: configuration.lockDirectory, groups: groups)
+    settings.ownTag = TagWriter.ownerTag(configuration.name)
+    lvm = LVM(settings, logger: logger)
     groupNames = groups.keys.sorted()
   }
 

@@ -62,10 +62,13 @@ struct TagReader {
 
 /// The tags to be, each within LVM's limits as long as what they are made of is.
 struct TagWriter {
+  /// What all volumes and snapshots of a backend have.
+  static func ownerTag(_ owner: BackendName) -> String { "csi.drv=\(TagText.escaped(owner.rawValue))" }
+
   private(set) var tags: Set<String>
 
   init(owner: BackendName) {
-    tags = ["csi.v=\(TagReader.version)", "csi.drv=\(TagText.escaped(owner.rawValue))"]
+    tags = ["csi.v=\(TagReader.version)", Self.ownerTag(owner)]
   }
 
   /// `value` is escaped already.

@@ -50,6 +50,18 @@ package struct VolumeSpec: Hashable, Sendable {
     case .mount: .filesystem(capabilities.lazy.compactMap { $0.mount?.filesystem }.first ?? fallback)
     }
   }
+
+  /// The same for a copy, which holds what its source does when the CO names no file system.
+  /// - Parameter held: what the source holds; nil: this is no copy.
+  /// - Throws: `StorageError.invalid` when the CO names another file system.
+  package func content(copying held: VolumeContent?, fallback: FilesystemType) throws -> VolumeContent {
+    guard case .filesystem(let held)? = held else { return content(fallback: fallback) }
+    let content = content(fallback: held)
+    if case .filesystem(let wanted) = content, wanted != held {
+      throw StorageError.invalid("the source holds \(held.rawValue), not \(wanted.rawValue)")
+    }
+    return content
+  }
 }
 
 /// A volume as its backend knows it.

@@ -42,7 +42,8 @@ struct BackendHost: Sendable {
   func prepared(on node: NodeID? = nil) async throws -> LVMBackend {
     let backend = LVMBackend(
       try LVMBackendConfiguration(
-        name: BackendName(validating: "lvm"), nodeID: node ?? self.node, topologies: [Topology(["example.org/node": "here"])],
+        name: BackendName(validating: "lvm"), nodeID: node ?? self.node,
+        topologies: [Topology(["example.org/node": "here"])],
         classes: [
           DeviceClass(name: "only", volumeGroup: group.name, layout: kind.layout(group.pool), wipe: wipe)
         ], minimumSize: .mib(1), executable: TestGroup.stowage, runtimeDirectory: group.runtimeDirectory + "/run/a/b"))

@@ -1,7 +1,9 @@
+import Glibc
 import Host
-import LVMBackend
 import Storage
 import Testing
+
+@testable import LVMBackend
 
 extension DeviceMapperSuite {
   /// Snapshots, clones and groups of what is in use.

@@ -122,9 +122,11 @@ extension String {
   private var leading: String { String(drop { $0 == " " || $0 == "\n" }) }
 }
 
-/// Whether something becomes true; asks for a minute at most.
-func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
-  let deadline = ContinuousClock.now + .seconds(60)
+/// Whether something becomes true in time.
+func eventually(
+  _ condition: () async throws -> Bool, within limit: Duration = .seconds(60)
+) async throws -> Bool {
+  let deadline = ContinuousClock.now + limit
   while ContinuousClock.now < deadline {
     if try await condition() { return true }
     try await Task.sleep(for: .milliseconds(20))

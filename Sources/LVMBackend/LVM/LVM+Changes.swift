@@ -41,11 +41,13 @@ extension LVM {
       guard let size = order.size.rounded(upTo: group.extentSize.bytes) else { return nil }
       volume.size = size
       volume.poolName = pool
+      volume.transactionID = group.volumes[pool]?.pool?.transactionID
     case .snapshot(let name):
       guard let origin = group.volumes[name], origin.layout == .thin else { return nil }
       volume.size = origin.size
       volume.poolName = origin.poolName
       volume.origin = name
+      volume.transactionID = origin.poolName.flatMap { group.volumes[$0]?.pool?.transactionID }
     // LVM gives a snapshot the tags of its origin no more than we do.
     case .linear, .striped, .raid1: return nil
     }

@@ -15,6 +15,8 @@ package final class LVM: Sendable {
     package var lockDirectory: String?
     /// Names of the groups, each with the uuid that it must have, if that is told.
     package var groups: [String: String?]
+    /// The tag of the volumes that are ours.
+    package var ownTag: String?
     /// While a command runs longer than this, new ones fail at once.
     package var hangLimit: Duration = .seconds(30)
     /// How long `start` waits for what a worker of an earlier life is doing.
@@ -105,6 +107,18 @@ package final class LVM: Sendable {
   /// The group as it is now; on the queue's thread.
   func refresh(_ name: String) throws -> VolumeGroup {
     if let group = cache.current(name) { return group }
+    var (group, generation) = try report(name)
+    if removeUnmade(of: group) {
+      (group, generation) = try report(name)
+      // What could not be removed is not there all the same.
+      for volume in unmade(in: group) { group.volumes[volume.name] = nil }
+    }
+    if cache.store(group, generation) { state.withLock { $0.counters.outsideChanges += 1 } }
+    return group
+  }
+
+  /// The group as LVM tells it, and what to remember it by.
+  private func report(_ name: String) throws -> (VolumeGroup, generation: Int) {
     let generation = cache.generation(name)
     state.withLock { $0.counters.reports += 1 }
     let groups = try Report.parse(try execute(.report(name)).output)
@@ -116,7 +130,6 @@ package final class LVM: Sendable {
     if let wanted = settings.groups[name].flatMap({ $0 }), group.uuid != wanted {
       throw StorageError.precondition("volume group \(name) has the uuid \(group.uuid), but \(wanted) is configured")
     }
-    if cache.store(group, generation) { state.withLock { $0.counters.outsideChanges += 1 } }
-    return group
+    return (group, generation)
   }
 }

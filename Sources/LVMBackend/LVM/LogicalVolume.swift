@@ -42,6 +42,8 @@ package struct LogicalVolume: Hashable, Sendable {
   package var origin: String?
   /// A thin volume's id in its pool's metadata.
   package var thinID: Int64?
+  /// The pool's transaction that a thin volume was written down in.
+  package var transactionID: Int64?
   /// Part of another volume, such as a pool's metadata.
   package var isInternal: Bool
   /// Volumes that would go with it are made from it: thick or external snapshots of somebody else's.
@@ -54,8 +56,8 @@ package struct LogicalVolume: Hashable, Sendable {
 
   package init(
     name: String, uuid: String, size: ByteCount, tags: Set<String> = [], layout: Layout, poolName: String? = nil,
-    origin: String? = nil, thinID: Int64? = nil, isInternal: Bool = false, hasDependents: Bool = false,
-    health: String = "", created: Int64 = 0, pool: Pool? = nil
+    origin: String? = nil, thinID: Int64? = nil, transactionID: Int64? = nil, isInternal: Bool = false,
+    hasDependents: Bool = false, health: String = "", created: Int64 = 0, pool: Pool? = nil
   ) {
     self.name = name
     self.uuid = uuid
@@ -65,6 +67,7 @@ package struct LogicalVolume: Hashable, Sendable {
     self.poolName = poolName
     self.origin = origin
     self.thinID = thinID
+    self.transactionID = transactionID
     self.isInternal = isInternal
     self.hasDependents = hasDependents
     self.health = health

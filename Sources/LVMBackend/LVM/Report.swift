@@ -72,6 +72,7 @@ enum Report {
         "thickorigin", "multithickorigin", "externalorigin", "multiexternalorigin",
       ]),
       health: try row.text("lv_health_status"), created: try row.number("lv_time"))
+    if layout == .thin { volume.transactionID = try row.optional("transaction_id").flatMap { Int64($0) } }
     if layout == .thinPool {
       volume.pool = LogicalVolume.Pool(
         chunkSize: try row.bytes("chunk_size"), metadataSize: try row.bytes("lv_metadata_size"),

@@ -17,7 +17,9 @@ enum Metrics {
 
   /// The sum of a metric's samples.
   static func value(_ name: String) async throws -> Int {
-    let samples = try await read().split(separator: "\n").filter { $0.hasPrefix(name + " ") || $0.hasPrefix(name + "{") }
+    let samples = try await read().split(separator: "\n").filter {
+      $0.hasPrefix(name + " ") || $0.hasPrefix(name + "{")
+    }
     let values = samples.compactMap { $0.split(whereSeparator: \.isWhitespace).last.flatMap { Double($0) } }
     try #require(values.count == samples.count && !values.isEmpty, "no metric \(name)")
     return Int(values.reduce(0, +))
