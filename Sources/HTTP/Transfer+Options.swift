@@ -105,9 +105,10 @@ extension Transfer {
   }
 }
 
-private let onHeader: ccurl_on_bytes = { _, _, length, context in
+private let onHeader: ccurl_on_bytes = { bytes, _, length, context in
   guard let context else { return 0 }
-  return Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().takeHeader(length) ? length : 0
+  let line = UnsafeRawBufferPointer(start: bytes, count: length)
+  return Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().takeHeader(line) ? length : 0
 }
 
 private let onBody: ccurl_on_bytes = { bytes, _, length, context in

@@ -32,6 +32,8 @@ final class Transfer: @unchecked Sendable {
   private var problem: String?
   private var received: [UInt8] = []
   private var headerBytes = 0
+  /// The empty line after the headers came.
+  private var hasAllHeaders = false
 
   init(
     _ request: HTTPRequest, origin: HTTPOrigin, settings: Settings, deadline: ContinuousClock.Instant,
@@ -97,8 +99,13 @@ final class Transfer: @unchecked Sendable {
     return true
   }
 
-  func takeHeader(_ count: Int) -> Bool {
-    headerBytes += count
+  func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
+    headerBytes += line.count
+    if line.starts(with: "HTTP/".utf8) {
+      hasAllHeaders = false
+    } else if line.allSatisfy({ $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }) {
+      hasAllHeaders = true
+    }
     guard headerBytes <= Self.headerLimit else {
       problem = "the answer's headers have more than \(Self.headerLimit) bytes"
       return false
@@ -124,13 +131,26 @@ final class Transfer: @unchecked Sendable {
     guard (200...999).contains(status) else {
       return .failure(HTTPError.badAnswer("\(origin): an answer of status \(status)"))
     }
+    // libcurl takes the end of the connection for the end of the headers.
+    guard hasAllHeaders else {
+      return .failure(HTTPError.cut("\(origin): the connection ended within the headers"))
+    }
     var headers: [HTTPHeader] = []
     var next = ccurl_next_header(easy, nil)
     while let header = next {
-      headers.append(HTTPHeader(String(cString: header.pointee.name), String(cString: header.pointee.value)))
+      headers.append(
+        HTTPHeader(String(cString: header.pointee.name), Self.trimmed(String(cString: header.pointee.value))))
       next = ccurl_next_header(easy, header)
     }
     return .success(HTTPResponse(status: status, headers: headers, body: received))
+  }
+
+  /// Without the white space that is no part of a header's value (RFC 9110, section 5.5). libcurl leaves some, and the
+  /// end of the line where there is no value.
+  private static func trimmed(_ text: String) -> String {
+    let isSpace: (Character) -> Bool = { [" ", "\t", "\r", "\n", "\r\n"].contains($0) }
+    guard let last = text.lastIndex(where: { !isSpace($0) }) else { return "" }
+    return String(text[...last].drop(while: isSpace))
   }
 
   private var failureText: String {
