@@ -4,6 +4,7 @@
 #include "CCurl.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -22,35 +23,56 @@ static struct {
 #undef DECLARE
 } curl;
 
+// The words of dlerror(3) are only the thread's that asked.
+static const char *dl_problem(void) {
+  static char text[256];
+  const char *words = dlerror();
+  strncpy(text, words ? words : "libcurl cannot be loaded", sizeof text - 1);
+  return text;
+}
+
 static const char *load(void) {
   void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-  if (!handle) return dlerror();
+  if (!handle) return dl_problem();
 #define FIND(name)                                        \
   *(void **)&curl.name = dlsym(handle, "curl_" #name);    \
-  if (!curl.name) return dlerror();
+  if (!curl.name) return dl_problem();
   FUNCTIONS(FIND)
 #undef FIND
   // exit(3) would take OpenSSL's state from under the thread that still uses it: it stays as it is (OPENSSL_init_crypto(3)).
   int (*init)(uint64_t, const void *);
   *(void **)&init = dlsym(handle, "OPENSSL_init_crypto");
-  const uint64_t no_atexit = 0x00080000;
+  const uint64_t no_atexit = 0x00080000;  // OPENSSL_INIT_NO_ATEXIT
   if (init) (void)init(no_atexit, NULL);
   CURLcode code = curl.global_init(CURL_GLOBAL_DEFAULT);
   return code == CURLE_OK ? NULL : curl.easy_strerror(code);
 }
 
+static const char *problem;
+
+static void load_once(void) { problem = load(); }
+
 const char *ccurl_load(void) {
-  static int tried = 0;
-  static char problem[256];
-  if (!tried) {
-    tried = 1;
-    const char *text = load();
-    if (text) strncpy(problem, text, sizeof problem - 1);
-  }
-  return problem[0] ? problem : NULL;
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, load_once);
+  return problem;
 }
 
-CURLM *ccurl_multi_init(void) { return curl.multi_init(); }
+CURLM *ccurl_multi_init(void) {
+  // The sockets by which libcurl wakes itself would be inherited by every program that the driver starts.
+  enum { looked_at = 1024 };
+  unsigned char was_open[looked_at];
+  for (int fd = 0; fd < looked_at; fd++) was_open[fd] = fcntl(fd, F_GETFD) >= 0;
+  CURLM *multi = curl.multi_init();
+  for (int fd = 0; fd < looked_at; fd++) {
+    int domain = 0;
+    socklen_t length = sizeof domain;
+    if (was_open[fd] || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain != AF_UNIX) continue;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  return multi;
+}
+
 CURLMcode ccurl_multi_cleanup(CURLM *multi) { return curl.multi_cleanup(multi); }
 CURLMcode ccurl_multi_add(CURLM *multi, CURL *easy) { return curl.multi_add_handle(multi, easy); }
 CURLMcode ccurl_multi_remove(CURLM *multi, CURL *easy) { return curl.multi_remove_handle(multi, easy); }

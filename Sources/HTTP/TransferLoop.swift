@@ -94,10 +94,8 @@ final class TransferLoop: Sendable {
 
   // MARK: On the thread
 
-  private static let library = Mutex<Void>(())
-
   private func run() {
-    let problem = Self.library.withLock { _ in ccurl_load().map { String(cString: $0) } }
+    let problem = ccurl_load().map { "\(String(cString: $0)); is the package libcurl4 installed?" }
     guard problem == nil, let multi = ccurl_multi_init() else {
       giveUp(problem ?? "no memory")
       return

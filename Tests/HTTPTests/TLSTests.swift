@@ -142,9 +142,11 @@ import Testing
     #expect(try await client.send(.get, "\(url)/big", responseLimit: 20_000_000).body.count == 20_000_000)
     #expect(try await client.send(.get, "\(url)/file").text == "what nghttpd serves\n")
     kill(server.process, SIGSTOP)
-    #expect(await client.failure(.get, "\(url)/file", within: .milliseconds(300)) == .timedOut(sent: true))
-    let waiting = Task { await client.failure(.post, "\(url)/file", body: "x") }
-    try await Task.sleep(for: .milliseconds(100))
+    #expect(await client.failure(.get, "\(url)/file", within: .seconds(1)) == .timedOut(sent: true))
+    let before = relay.seen.relayed
+    let body = String(repeating: "x", count: 1000)
+    let waiting = Task { await client.failure(.post, "\(url)/file", body: body) }
+    #expect(await eventually { relay.seen.relayed > before + body.utf8.count })
     relay.cut()
     #expect(await waiting.value?.kind == "cut")
     kill(server.process, SIGCONT)

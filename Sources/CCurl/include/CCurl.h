@@ -8,7 +8,7 @@
 #include <curl/curl.h>
 #include <stddef.h>
 
-/// Loads libcurl.so.4 and initialises it, once. Not thread safe: curl_global_init(3) need not be.
+/// Loads libcurl.so.4 and initialises it, once, whoever asks first.
 /// Returns NULL, or why there is no libcurl, which stays so.
 const char *ccurl_load(void);
 

@@ -81,6 +81,7 @@ enum Loopback {
       let count = recv(from.descriptor, &buffer, buffer.count, 0)
       if count <= 0 { break }
       to.send(Array(buffer.prefix(count)))
+      from.server.note { $0.relayed += count }
     }
     shutdown(to.descriptor, Int32(SHUT_WR))
   }

@@ -7,7 +7,7 @@ struct Scratch: Sendable {
   init() throws {
     var template = Array("/tmp/stowage-http.XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw TestFailure("mkdtemp: \(errno)") }
-    path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   subscript(name: String) -> String { "\(path)/\(name)" }

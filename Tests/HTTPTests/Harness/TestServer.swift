@@ -13,6 +13,8 @@ final class TestServer: Sendable {
     var busy = 0
     var mostBusy = 0
     var requests: [TestRequest] = []
+    /// Bytes that a relay has passed on, to and fro.
+    var relayed = 0
   }
 
   let port: Int
