@@ -153,6 +153,24 @@ import Testing
     #expect(try await client.send(.get, "\(url)/file").text == "what nghttpd serves\n")
   }
 
+  @Test func `large bodies go both ways at one time over HTTP/2`() async throws {
+    let authority = try TestAuthority()
+    defer { authority.remove() }
+    try run("sh", "-c", "head -c 3000000 /dev/zero > '\(authority.scratch["big"])'")
+    let server = try authority.http2()
+    defer { server.stop() }
+    let client = transport(tls: authority.file)
+    let body = String(repeating: "x", count: 1_000_000)
+    try await withThrowingTaskGroup(of: Int.self) { group in
+      for _ in 0..<24 {
+        group.addTask {
+          try await client.send(.post, "\(server.url)/big", body: body, responseLimit: 3_000_000).body.count
+        }
+      }
+      for try await count in group { #expect(count == 3_000_000) }
+    }
+  }
+
   @Test func `TLS goes through a proxy's tunnel`() async throws {
     let authority = try TestAuthority()
     defer { authority.remove() }
