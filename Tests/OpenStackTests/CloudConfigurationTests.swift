@@ -136,7 +136,7 @@ func problem(_ body: () throws -> Void) -> String? {
 
   @Test(arguments: [
     ("auth: {auth_url: 'http://k', username: u, password: w3, project_id: p}", "user_domain_name"),
-    ("auth: {username: u, password: w3}", "auth_url"),
+    ("auth: {user_id: u, password: w3, project_id: p}", "auth_url"),
     ("auth: {auth_url: 'http://me:w3@k', user_id: u, password: w3, project_id: p}", "auth_url"),
     ("auth: {auth_url: 'http://k', user_id: u, password: [w3], project_id: p}", "password"),
     ("auth: {auth_url: 'http://k', user_id: u, password: w3}", "project_name"),
