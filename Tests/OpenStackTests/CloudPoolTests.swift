@@ -13,7 +13,7 @@ import Testing
       path == "/etc/openstack/clouds.yaml" ? Array(yaml.utf8) : nil
     }
     return CloudPool(clouds, capacity: capacity, logger: Logger(label: "test")) { _ in
-      RecordingService { _ in Replies.token() }
+      RecordingService { _ in try Replies.token() }
     }
   }
 

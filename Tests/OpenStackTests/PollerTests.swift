@@ -26,19 +26,19 @@ private struct FakeCinder {
   ) {
     let stock = stock
     transport = service { request in
-      if request.url == "http://c/v3/" { return Replies.versions(maximum) }
+      if request.url == "http://c/v3/" { return try Replies.versions(maximum) }
       if request.path.contains("/volumes/detail") {
         if filterIsRefused, request.path.contains("updated_at") {
           return HTTPResponse(400, ["badRequest": ["message": "Invalid filters updated_at are found"]])
         }
         let volumes = stock.all.filter { listed(request, $0.key, $0.value) }
-        return Replies.volumes(volumes.map { Replies.volume($0.key, $0.value) })
+        return Replies.volumes(try volumes.map { try Replies.volume($0.key, $0.value) })
       }
       guard request.path.contains("/volumes/"), let id = request.path.split(separator: "/").last,
         let status = stock.all[String(id)]
       else { return nil }
       return HTTPResponse(
-        200, ["volume": Replies.volume(String(id), status)], headers: ["Date": "Sat, 21 Nov 2026 17:00:00 GMT"])
+        200, ["volume": try Replies.volume(String(id), status)], headers: ["Date": "Sat, 21 Nov 2026 17:00:00 GMT"])
     }
     client = ServiceClient(.blockStorage, session: Session(cloud: Replies.cloud, transport: transport))
   }
@@ -190,17 +190,21 @@ extension Poller where Object == Cinder.Volume {
   @Test func `a cancelled wait ends at once, and a late one says what it saw last`() async throws {
     let cinder = FakeCinder()
     cinder.stock.set(ids, "creating")
+    cinder.stock.set(["v0"], "available")
     let poller = cinder.poller()
+    // From here on a look is one request.
+    _ = try await poller.until("available", "v0")
     let leaver = Task { try await poller.until("available", "v1") }
     while poller.count < 1 { await Task.yield() }
     leaver.cancel()
     await #expect(throws: CancellationError.self) { try await leaver.value }
     #expect(poller.count == 0)
     do {
-      _ = try await poller.until("available", "v2", seconds: 0.2)
+      _ = try await poller.until("available", "v2", seconds: 2)
       Issue.record("the volume was never available")
     } catch let error as OpenStackError {
       #expect(error.kind == .timedOut)
+      #expect(error.service == .blockStorage)
       #expect(error.message == "volume v2 is still creating")
     }
   }
@@ -222,7 +226,7 @@ extension Poller where Object == Cinder.Volume {
   @Test func `a service that fails is asked again, one that refuses is not`() async throws {
     let rounds = Counter()
     let source = PollSource<Int>(
-      kind: "thing",
+      .blockStorage, kind: "thing",
       get: { _, _ in
         if rounds.next() < 3 { throw OpenStackError(.blockStorage, .status(500), "no") }
         if rounds.now > 3 { throw OpenStackError(.blockStorage, .status(403), "never") }

@@ -3,42 +3,31 @@ import JSONText
 
 @testable import OpenStack
 
-/// The ordinary replies of a cloud whose services are at `http://k`, `http://c` and `http://n`.
+/// The ordinary replies of a cloud: recordings with other ids, states and times in them.
 enum Replies {
-  static let project = "0f0e0d0c0b0a09080706050403020100"
+  /// The one that the recorded token is for. Cinder's recorded address does not have it, and from 3.67 needs it not.
+  static let project = "391f79518e334651937a6ddbec2f5824"
+  static let volumes = "/v3/volumes"
 
-  static func token(_ number: Int = 1, lifetime: Int = 3600) -> HTTPResponse {
+  static func token(_ number: Int = 1, lifetime: Int = 3600) throws -> HTTPResponse {
     let start = 1_795_280_400
-    return HTTPResponse(
-      201,
-      [
-        "token": [
-          "methods": ["password"], "user": ["id": "u1", "name": "csi"], "project": ["id": .string(project)],
-          "issued_at": .string(ServiceTime.text(seconds: start) + ".000000Z"),
-          "expires_at": .string(ServiceTime.text(seconds: start + lifetime) + ".000000Z"),
-          "catalog": [
-            service("volumev3", "http://c/v3/\(project)"), service("compute", "http://n/v2.1"),
-            service("identity", "http://k/v3"),
-          ],
-        ]
-      ], headers: ["X-Subject-Token": "token-\(number)"])
+    let token = try Fields(Recording.body("keystone_token"), path: "").object("token").json.setting([
+      "issued_at": .string(ServiceTime.text(seconds: start) + ".000000Z"),
+      "expires_at": .string(ServiceTime.text(seconds: start + lifetime) + ".000000Z"),
+    ])
+    return HTTPResponse(201, ["token": token], headers: ["X-Subject-Token": "token-\(number)"])
   }
 
-  private static func service(_ type: String, _ url: String) -> JSON {
-    let endpoint: JSON = ["id": "e", "interface": "public", "region": "R", "region_id": "R", "url": .string(url)]
-    return ["id": "s", "type": .string(type), "name": "x", "endpoints": [endpoint]]
+  static func versions(_ maximum: String? = nil) throws -> HTTPResponse {
+    guard let maximum else { return try Recording("cinder_versions").response }
+    let versions = try Fields(Recording.body("cinder_versions"), path: "").list("versions")
+    return HTTPResponse(200, ["versions": .array(versions.map { $0.json.setting(["version": .string(maximum)]) })])
   }
 
-  static func versions(_ maximum: String = "3.71") -> HTTPResponse {
-    let version: JSON = [
-      "id": "v3.0", "status": "CURRENT", "version": .string(maximum), "min_version": "3.0",
-      "links": [["rel": "self", "href": "http://inner/v3/"]],
-    ]
-    return HTTPResponse(200, ["versions": [version]])
-  }
-
-  static func volume(_ id: String, _ status: String = "available") -> JSON {
-    ["id": .string(id), "name": "pvc-\(id)".json, "status": .string(status), "size": 1, "metadata": [:]]
+  static func volume(_ id: String, _ status: String = "available") throws -> JSON {
+    try Fields(Recording.body("volume"), path: "").object("volume").json.setting([
+      "id": .string(id), "status": .string(status),
+    ])
   }
 
   static func volumes(_ volumes: [JSON]) -> HTTPResponse {
@@ -50,20 +39,16 @@ enum Replies {
     identity: .password(user: .id("u1"), password: Secret("top-secret")), scope: .projectID(project))
 }
 
-extension String {
-  fileprivate var json: JSON { .string(self) }
-}
-
 /// A service's part of a test: `nil` leaves the request to the ordinary replies.
 func service(
   tokens: Counter = Counter(), _ special: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse?
 ) -> RecordingService {
   RecordingService { request in
     if let answer = try await special(request) { return answer }
-    if request.url == "http://k/v3/auth/tokens" { return Replies.token(tokens.next()) }
-    if request.url == "http://c/v3/" { return Replies.versions() }
-    if request.path.hasPrefix("/v3/\(Replies.project)/volumes/detail") { return Replies.volumes([]) }
-    return HTTPResponse(404, ["itemNotFound": ["code": 404, "message": "not found"]])
+    if request.url == "http://k/v3/auth/tokens" { return try Replies.token(tokens.next()) }
+    if request.url == "http://c/v3/" { return try Replies.versions() }
+    if request.path.contains("/volumes/detail") { return Replies.volumes([]) }
+    return try Recording("volume_missing").response
   }
 }
 

@@ -31,7 +31,8 @@ private func id(_ text: String) throws -> ResourceID { try #require(ResourceID(t
         + #"{"os-retype":{"new_type":"fast","migration_policy":"on-demand"}}"#)
     #expect(
       try line(Cinder.setVolumeReadOnly(v, true))
-        == #"cinder_volume_readonly_update: POST /volumes/v1/action 3.44 {"os-update_readonly_flag":{"readonly":true}}"#)
+        == #"cinder_volume_readonly_update: POST /volumes/v1/action 3.44 {"os-update_readonly_flag":{"readonly":true}}"#
+    )
     #expect(
       try line(Cinder.setVolumeMetadata(v, ["a/b": "c"]))
         == #"cinder_volume_metadata_update: POST /volumes/v1/metadata 3.44 {"metadata":{"a/b":"c"}}"#)

@@ -61,7 +61,7 @@ private final class Hands: Sendable {
       let number = tokens.next()
       if number == 2 { try await second.wait() }
       // The clocks of service and driver are years apart: only the lifetime counts.
-      return Replies.token(number, lifetime: 1000)
+      return try Replies.token(number, lifetime: 1000)
     }
     let session = Session(cloud: Replies.cloud, transport: keystone, now: { hands.now })
     #expect(try await session.token(deadline: .soon()).secret == Secret("token-1"))
@@ -83,7 +83,7 @@ private final class Hands: Sendable {
     let keystone = service { request in
       guard request.method == .post else { return nil }
       let number = tokens.next()
-      return number == 1 ? Replies.token(1, lifetime: 1000) : HTTPResponse(500)
+      return number == 1 ? try Replies.token(1, lifetime: 1000) : HTTPResponse(500)
     }
     let session = Session(cloud: Replies.cloud, transport: keystone, now: { hands.now })
     _ = try await session.token(deadline: .soon())
@@ -101,7 +101,7 @@ private final class Hands: Sendable {
   ])
   func `versions are asked only where auth_url has none`(url: String, gets: Int, expected: String) async throws {
     let keystone = RecordingService { request in
-      if request.method == .post { return Replies.token() }
+      if request.method == .post { return try Replies.token() }
       let version: JSON = [
         "id": "v3.14", "status": "stable", "links": [["rel": "self", "href": "http://inner:5000/v3/"]],
       ]

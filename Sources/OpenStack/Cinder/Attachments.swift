@@ -15,7 +15,8 @@ extension Cinder {
       volumeID = try fields.optionalID("volume_id")
       instanceID = try fields.optionalID("instance")
       status = try fields.optionalString("status") ?? ""
-      mode = try fields.optionalString("attach_mode")
+      // Cinder writes the word where there is none.
+      mode = try fields.optionalString("attach_mode").flatMap { $0 == "null" ? nil : $0 }
       connection = try fields.optionalObject("connection_info").flatMap { fields in
         try fields.optionalString("driver_volume_type").map { Connection(kind: $0, data: fields.json) }
       }

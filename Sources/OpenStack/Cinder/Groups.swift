@@ -27,13 +27,18 @@ extension Cinder {
     package var name: String
     package var specifications: [String: String]
 
-    /// Whether the volumes of such a group are cut at one moment.
-    package var isConsistent: Bool { specifications["consistent_group_snapshot_enabled"] == "<is> True" }
+    /// Whether the volumes of such a group are cut at one moment; nil when the user is not told. Cinder shows the
+    /// specifications to administrators only, so the name of the type must be configured.
+    package var isConsistent: Bool? {
+      isTold ? specifications["consistent_group_snapshot_enabled"] == "<is> True" : nil
+    }
+    private let isTold: Bool
 
     init(_ fields: Fields) throws {
       id = try fields.id()
       name = try fields.optionalString("name") ?? ""
       specifications = try fields.metadata("group_specs")
+      isTold = try fields.optionalObject("group_specs") != nil
     }
   }
 

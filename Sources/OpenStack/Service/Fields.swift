@@ -16,7 +16,11 @@ struct Fields: Sendable {
 
   private func at(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-  private func value(_ key: String) -> JSON? { json[key].flatMap { $0 == .null ? nil : $0 } }
+  private func value(_ key: String) -> JSON? {
+    // Not `nil` in an expression: that may stand for `JSON.null`.
+    guard let value = json[key], value != .null else { return Optional.none }
+    return value
+  }
 
   private func required<T>(_ key: String, _ value: T?) throws -> T {
     guard let value else { throw JSONError("missing", path: at(key)) }

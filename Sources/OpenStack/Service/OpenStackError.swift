@@ -50,8 +50,8 @@ extension OpenStackError: CustomStringConvertible {
 extension OpenStackError {
   /// What the status and the words mean together. Words count where one status stands for several things.
   package enum Kind: Hashable, Sendable {
-    case quota, busyService, wrongState, invalid, unauthenticated, forbidden, tooManyDevices, notFound, conflict,
-      unsupported, failed, unreachable, timedOut
+    case quota, busyService, wrongState, invalid, unauthenticated, forbidden, tooManyDevices, notFound,
+      serviceMissing, conflict, unsupported, failed, unreachable, timedOut
   }
 
   package var kind: Kind {
@@ -75,6 +75,9 @@ extension OpenStackError {
     case 403 where says("quota"): return .quota
     case 403 where says("disk devices"): return .tooManyDevices
     case 403: return .forbidden
+    // "Service cinder-backup could not be found.": the object is still there.
+    case 404 where words.hasSuffix(" could not be found.") && words.hasPrefix("service "):
+      return .serviceMissing
     case 404: return .notFound
     case 406: return .unsupported
     case 409: return .conflict
@@ -89,7 +92,7 @@ extension OpenStackError {
     let text = String(description.prefix(900))
     return switch kind {
     case .quota, .tooManyDevices: .exhausted(text)
-    case .busyService, .unreachable, .timedOut: .unavailable(text)
+    case .busyService, .serviceMissing, .unreachable, .timedOut: .unavailable(text)
     case .wrongState: .precondition(text)
     case .invalid: .invalid(text)
     case .unauthenticated: .unauthenticated(text)

@@ -43,6 +43,8 @@ package struct PollSource<Object: Sendable>: Sendable {
     }
   }
 
+  /// Whose objects they are, for messages.
+  package var service: ServiceKind
   /// `volume`, for messages.
   package var kind: String
   /// nil when there is no such object.
@@ -53,10 +55,12 @@ package struct PollSource<Object: Sendable>: Sendable {
   package var state: @Sendable (Object) -> String
 
   package init(
-    kind: String, get: @escaping @Sendable (ResourceID, ContinuousClock.Instant) async throws -> Object?,
+    _ service: ServiceKind, kind: String,
+    get: @escaping @Sendable (ResourceID, ContinuousClock.Instant) async throws -> Object?,
     list: @escaping @Sendable (Extent, ContinuousClock.Instant) async throws -> Listing,
     state: @escaping @Sendable (Object) -> String
   ) {
+    self.service = service
     self.kind = kind
     self.get = get
     self.list = list

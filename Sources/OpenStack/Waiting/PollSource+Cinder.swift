@@ -6,7 +6,8 @@ extension PollSource where Object == Cinder.Volume {
   package static func volumes(_ client: ServiceClient, metadata: [String: String] = [:]) -> PollSource {
     let lists = ChangedLists(client, metadata: metadata)
     return PollSource(
-      kind: "volume", get: { id, deadline in try await client.find(Cinder.getVolume(id), deadline: deadline) },
+      .blockStorage, kind: "volume",
+      get: { id, deadline in try await client.find(Cinder.getVolume(id), deadline: deadline) },
       list: { extent, deadline in
         try await lists.read(extent, deadline, { Cinder.listVolumes($0) }, id: \.id)
       }, state: \.status)
@@ -18,7 +19,8 @@ extension PollSource where Object == Cinder.Snapshot {
   package static func snapshots(_ client: ServiceClient, metadata: [String: String] = [:]) -> PollSource {
     let lists = ChangedLists(client, metadata: metadata)
     return PollSource(
-      kind: "snapshot", get: { id, deadline in try await client.find(Cinder.getSnapshot(id), deadline: deadline) },
+      .blockStorage, kind: "snapshot",
+      get: { id, deadline in try await client.find(Cinder.getSnapshot(id), deadline: deadline) },
       list: { extent, deadline in
         try await lists.read(extent, deadline, { Cinder.listSnapshots($0) }, id: \.id)
       }, state: \.status)
@@ -30,7 +32,8 @@ extension PollSource where Object == Cinder.Backup {
   package static func backups(_ client: ServiceClient) -> PollSource {
     let lists = ChangedLists(client, metadata: [:])
     return PollSource(
-      kind: "backup", get: { id, deadline in try await client.find(Cinder.getBackup(id), deadline: deadline) },
+      .blockStorage, kind: "backup",
+      get: { id, deadline in try await client.find(Cinder.getBackup(id), deadline: deadline) },
       list: { extent, deadline in
         try await lists.read(extent, deadline, { Cinder.listBackups($0) }, id: \.id)
       }, state: \.status)
@@ -43,7 +46,7 @@ extension ServiceClient {
     _ request: ServiceRequest<Answer>, deadline: ContinuousClock.Instant
   ) async throws -> Answer? {
     do { return try await send(request, deadline: deadline) } catch let error as OpenStackError
-      where error.status == 404 && error.service == service
+      where error.kind == .notFound && error.service == service
     { return nil }
   }
 

@@ -73,7 +73,7 @@ package final class Poller<Object: Sendable>: Sendable {
       guard error is WaitTimeout else { throw error }
       if let error = left?.lastError, left?.lastState == nil { throw error }
       let seen = left?.lastState.map { "is still \($0)" } ?? "did not show what became of it"
-      throw OpenStackError(nil, .timedOut, "\(source.kind) \(id) \(seen)")
+      throw OpenStackError(source.service, .timedOut, "\(source.kind) \(id) \(seen)")
     }
   }
 
