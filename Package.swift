@@ -85,7 +85,7 @@ let package = Package(
     tests("DriverTests", ["Driver", "CSI", "GRPC", "Storage", "Host", "FileBackend", "Telemetry", logging]),
     tests("ConfigurationTests", ["Configuration", "Storage"]),
     tests("HTTPTests", ["HTTP"]),
-    tests("OpenStackTests", ["OpenStack", "HTTP", "JSONText", "Storage"]),
+    tests("OpenStackTests", ["OpenStack", "HTTP", "JSONText", "Storage", "Configuration", logging]),
     tests("TelemetryTests", ["Telemetry", logging]),
     tests("CSIClientTests", ["CSIClient", "CSI", "GRPC", "Host", "Configuration", argumentParser]),
     tests(
