@@ -36,7 +36,7 @@ let package = Package(
     .target(name: "CGRPC", linkerSettings: [.linkedLibrary("grpc_unsecure"), .linkedLibrary("gpr")]),
     .target(name: "CCSI", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CLinux", linkerSettings: [.linkedLibrary("blkid"), .linkedLibrary("uuid")]),
-    .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "CCurl"),  // loads its library itself
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
     .target(name: "CCryptsetup"),  // loads its library itself
     .target(name: "CLVM", linkerSettings: [.linkedLibrary("devmapper")]),

@@ -8,7 +8,7 @@ package protocol HTTPTransport: Sendable {
 
 /// Why there is no answer. Messages name hosts and files, never credentials.
 package enum HTTPError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The address makes no sense, or is not http or https.
+  /// The address or a header makes no sense, or the address is not http or https: nothing was sent.
   case badAddress(String)
   /// The name could not be resolved or no connection made: nothing was sent.
   case unreachable(String)
@@ -39,11 +39,12 @@ package enum HTTPError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// How the other side is recognised, and how it recognises us.
 package struct TLSOptions: Sendable, Hashable {
-  /// A file of certificates of authorities (PEM); nil: the system's.
+  /// A file of certificates of authorities (PEM), which alone are trusted; nil: the system's.
   package var authorityFile: String?
-  /// The same as text (PEM), for authorities that come in a secret.
+  /// The same as text (PEM), for authorities that come in a secret; counts before the file.
   package var authority: String?
   package var clientCertificateFile: String?
+  /// nil: the key is in the certificate's file.
   package var clientKeyFile: String?
   /// Takes any certificate. Whoever sets it must say so, loudly.
   package var isInsecure: Bool

@@ -2,6 +2,8 @@
 
 # What the build links against, and what the driver starts at run time.
 BUILD_PACKAGES="libgrpc-dev libprotobuf-c-dev libblkid-dev uuid-dev libyaml-dev liblvm2-dev libdevmapper-dev libcryptsetup-dev libcurl4-openssl-dev"
+# Servers of TLS and HTTP/2 for the tests of the HTTP client.
+HTTP_TEST_PACKAGES="openssl nghttp2-server"
 GENERATE_PACKAGES="protobuf-compiler libprotobuf-dev protobuf-c-compiler"
 RUNTIME_PACKAGES="e2fsprogs xfsprogs btrfs-progs util-linux mount"
 # The LVM backend and its tests; a guest kernel where this machine's has no device-mapper.
