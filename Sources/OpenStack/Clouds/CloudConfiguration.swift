@@ -3,9 +3,9 @@ import Glibc
 
 /// The clouds that the driver's files tell of.
 ///
-/// clouds.yaml, secure.yaml and clouds-public.yaml are looked for as openstacksdk does, with one difference: the current
-/// directory is not searched. A daemon's current directory is an accident, and whoever can write there would choose the
-/// clouds.
+/// clouds.yaml, secure.yaml and clouds-public.yaml are looked for as openstacksdk does, with one difference: the
+/// current directory is not searched. A daemon's current directory is an accident, and whoever can write there would
+/// choose the clouds.
 package struct CloudConfiguration: Sendable {
   private var clouds: [String: CloudSettings]
   private var profiles: [String: CloudSettings]

@@ -73,8 +73,8 @@ package final class CloudPool: Sendable {
     }
   }
 
-  /// The session of a cloud with credentials of its own. Found by a hash with a key of this process; what it is compared
-  /// with are the credentials that the session itself must keep.
+  /// The session of a cloud with credentials of its own. Found by a hash with a key of this process; what it is
+  /// compared with are the credentials that the session itself must keep.
   private func session(with cloud: Cloud) throws -> Session {
     let hash = cloud.hashValue
     if let session = state.withLock({ Self.find(cloud, hash, &$0) }) { return session }

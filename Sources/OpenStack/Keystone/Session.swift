@@ -44,8 +44,8 @@ package final class Session: Sendable {
     try await token(deadline: deadline, refused: nil)
   }
 
-  /// Another token than `refused`, which a service did not accept. Whoever else has brought a new one meanwhile has done
-  /// the work for all.
+  /// Another token than `refused`, which a service did not accept. Whoever else has brought a new one meanwhile has
+  /// done the work for all.
   package func token(insteadOf refused: Token, deadline: ContinuousClock.Instant) async throws -> Token {
     try await token(deadline: deadline, refused: refused.secret)
   }

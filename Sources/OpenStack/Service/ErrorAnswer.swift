@@ -59,8 +59,8 @@ extension OpenStackError {
 
 /// The header `Retry-After` (RFC 9110, section 10.2.3).
 enum RetryAfter {
-  /// From now: seconds, or a date, which is compared with the answer's own `Date` since clocks differ. nil when there is
-  /// none that makes sense.
+  /// From now: seconds, or a date, which is compared with the answer's own `Date` since clocks differ. nil when there
+  /// is none that makes sense.
   static func duration(_ response: HTTPResponse) -> Duration? {
     guard let text = response[header: "Retry-After"] else { return nil }
     if let seconds = Int(text), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
