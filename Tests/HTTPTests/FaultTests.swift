@@ -33,7 +33,7 @@ import Testing
       connection.reset()
     }
     defer { server.stop() }
-    let body = String(repeating: "x", count: 30 << 20)
+    let body = String(repeating: "x", count: 16 << 20)
     #expect(await transport().failure(.post, "\(server.url)/", body: body)?.kind == "cut")
   }
 
