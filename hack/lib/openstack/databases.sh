@@ -31,14 +31,16 @@ ready_databases() {
   archive=$bed/cache/databases-$(cache_key).tar.gz
   rm -rf "$bed/data"
   mkdir -p "$bed/data"
+  python configure.py
+  # Beside all that follows.
+  start_service epmd
+  start_service rabbitmq
   if [ -f "$archive" ]; then
     tar -xzf "$archive" -C "$bed/data"
-    python configure.py
     start_mariadb
     told "databases, from the cache"
     return
   fi
-  python configure.py
   mariadb-install-db --no-defaults --datadir="$bed/data/mariadb" --auth-root-authentication-method=socket \
     --auth-root-socket-user="$(id -un)" --user="$(id -un)" --skip-test-db --skip-log-bin \
     >"$bed/logs/mariadb-install.log" 2>&1 || die "no databases: see $bed/logs/mariadb-install.log"
@@ -48,9 +50,10 @@ ready_databases() {
   told "schemas"
   bootstrap_keystone
   told "Keystone's accounts and catalogue"
-  # A copy of files at rest.
+  # A copy of files at rest. Keystone connects again by itself.
   stop_process mariadb 20
-  rm -f "$bed"/cache/databases-*.tar.gz
+  # The few last ones stay: for other services or ports.
+  find "$bed/cache" -name 'databases-*' -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d ' ' -f 2- | xargs -r rm -f
   tar -cz --sparse -f "$archive.new" -C "$bed/data" mariadb keys
   mv "$archive.new" "$archive"
   start_mariadb
@@ -97,20 +100,26 @@ make_schemas() {
   [ $failed = no ] || die "not all schemas were made"
 }
 
+# What keystone-manage fernet_setup and credential_setup make, in no time: the next key (0) and the present one (1).
+make_keys() {
+  local key
+  mkdir -p "$bed/data/keys/$1"
+  for key in 0 1; do
+    (umask 077 && head -c 32 /dev/urandom | base64 | tr '+/' '-_' >"$bed/data/keys/$1/$key")
+  done
+}
+
 bootstrap_keystone() {
-  local keystone=("$bed/venv/bin/keystone-manage" --config-file "$bed/conf/keystone/keystone.conf") url owner secret
+  local keystone=("$bed/venv/bin/keystone-manage" --config-file "$bed/conf/keystone/keystone.conf") url secret
   url=http://$address:$(port_of keystone)/v3
-  owner=(--keystone-user "$(id -un)" --keystone-group "$(id -gn)")
   secret=$(cat "$bed/cache/secret")
-  mkdir -p "$bed/data/keys"
-  manage keystone-fernet "${keystone[@]}" fernet_setup "${owner[@]}"
-  manage keystone-credential "${keystone[@]}" credential_setup "${owner[@]}"
+  make_keys fernet
+  make_keys credential
   OS_BOOTSTRAP_PASSWORD=$secret manage keystone-bootstrap "${keystone[@]}" bootstrap --bootstrap-username admin \
     --bootstrap-project-name admin --bootstrap-role-name admin --bootstrap-service-name keystone \
     --bootstrap-region-id RegionOne --bootstrap-public-url "$url" --bootstrap-internal-url "$url" \
     --bootstrap-admin-url "$url"
   start_service keystone
-  python health.py wait 120 keystone || die "see $bed/logs/keystone.log"
+  await 120 keystone
   python bootstrap.py
-  stop_process keystone 6
 }

@@ -69,7 +69,7 @@ kill_process() {
 
 # Everything that bears this bed in its environment, wherever it went.
 left_over() {
-  grep -lzsx -F "STOWAGE_OPENSTACK_BED=$bed" /proc/[0-9]*/environ | sed -n 's|^/proc/\([0-9]*\)/.*|\1|p'
+  { grep -lzsx -F "STOWAGE_OPENSTACK_BED=$bed" /proc/[0-9]*/environ || true; } | cut -d / -f 3
 }
 
 # Memory that the members of NAME hold, in MiB: shared pages are divided among those who share them.

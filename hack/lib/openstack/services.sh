@@ -13,14 +13,17 @@ port_of() {
 
 wants() { [[ ,$services, == *,$1,* ]]; }
 
-# The processes of the wanted services, in the order in which they start. nova-compute comes last: it gives up for ten
-# seconds when nova-conductor is not there yet.
+# The processes of the wanted services, in the order in which they start: those that answer without RabbitMQ while it
+# comes up, then those that talk through it; nova-compute last, for it waits for nova-conductor.
 processes() {
   printf '%s\n' mariadb epmd rabbitmq keystone
-  if wants nova; then printf '%s\n' nova-conductor placement stubs; fi
-  if wants cinder; then printf '%s\n' cinder-volume cinder-scheduler cinder-api; fi
-  if wants manila; then printf '%s\n' manila-share manila-scheduler manila-api; fi
-  if wants nova; then printf '%s\n' nova-api nova-scheduler nova-compute; fi
+  if wants nova; then printf '%s\n' placement stubs nova-api; fi
+  if wants cinder; then echo cinder-api; fi
+  if wants manila; then echo manila-api; fi
+  if wants nova; then echo nova-conductor; fi
+  if wants cinder; then printf '%s\n' cinder-volume cinder-scheduler; fi
+  if wants manila; then printf '%s\n' manila-share manila-scheduler; fi
+  if wants nova; then printf '%s\n' nova-scheduler nova-compute; fi
 }
 
 # What the Python parts go by.
