@@ -10,9 +10,11 @@ check_services() {
   if wants nova && ! wants cinder; then die "nova needs cinder"; fi
 }
 
-# Runs the rest inside the network namespace; returns when it is there.
+# Runs the rest inside the network namespace; returns when it is there. What was left by a namespace that is gone can
+# still be taken down.
 enter_netns() {
   [ -n "$netns" ] || return 0
+  if [ "${words[0]}" = down ] && [ ! -e "/run/netns/$netns" ]; then return 0; fi
   if [ "$(ip netns identify $$)" != "$netns" ]; then
     exec ip netns exec "$netns" "$here/hack/openstack" "$@"
   fi
