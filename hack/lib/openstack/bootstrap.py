@@ -1,4 +1,7 @@
-"""What Keystone must hold beyond its own bootstrap: projects, users, roles, the catalogue. Makes only what is missing."""
+"""What Keystone must hold beyond its own bootstrap: projects, users, roles, the catalogue.
+
+Makes only what is missing.
+"""
 from bed import REGION, Bed, Client
 
 DOMAIN = "default"

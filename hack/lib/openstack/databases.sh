@@ -86,14 +86,14 @@ make_schemas() {
     echo "create user 'bed'@'%' identified by '$(cat "$bed/cache/secret")';"
     for name in "${names[@]}"; do echo "create database $name; grant all on $name.* to 'bed'@'%';"; done
   } | sql
-  (manage keystone-schema "$bin/keystone-manage" --config-file "$conf/keystone/keystone.conf" db_sync) & jobs+=($!)
+  (manage keystone-schema "$bin/keystone-manage" --config-file "$conf/keystone/keystone.conf" db_sync) 9>&- & jobs+=($!)
   if wants nova; then
-    (nova_schemas) & jobs+=($!)
-    (manage placement-schema "$bin/placement-manage" --config-dir "$conf/placement" db sync) & jobs+=($!)
+    (nova_schemas) 9>&- & jobs+=($!)
+    (manage placement-schema "$bin/placement-manage" --config-dir "$conf/placement" db sync) 9>&- & jobs+=($!)
   fi
   for name in cinder manila; do
     if wants $name; then
-      (manage $name-schema "$bin/$name-manage" --config-file "$conf/$name/$name.conf" db sync) & jobs+=($!)
+      (manage $name-schema "$bin/$name-manage" --config-file "$conf/$name/$name.conf" db sync) 9>&- & jobs+=($!)
     fi
   done
   for job in "${jobs[@]}"; do wait "$job" || failed=yes; done
@@ -120,6 +120,6 @@ bootstrap_keystone() {
     --bootstrap-region-id RegionOne --bootstrap-public-url "$url" --bootstrap-internal-url "$url" \
     --bootstrap-admin-url "$url"
   start_service keystone
-  await 120 keystone
+  await 300 keystone
   python bootstrap.py
 }

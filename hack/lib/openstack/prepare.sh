@@ -16,7 +16,8 @@ enter_netns() {
   [ -n "$netns" ] || return 0
   if [ "${words[0]}" = down ] && [ ! -e "/run/netns/$netns" ]; then return 0; fi
   if [ "$(ip netns identify $$)" != "$netns" ]; then
-    exec ip netns exec "$netns" "$here/hack/openstack" "$@"
+    # It takes the lock anew.
+    exec ip netns exec "$netns" "$here/hack/openstack" "$@" 9>&-
   fi
   ip link set lo up
 }

@@ -27,15 +27,22 @@ members_of() {
   pgrep --runstates D,R,S,T,I --session "$pid" || true
 }
 
-# start_process NAME COMMAND...
+# start_process NAME COMMAND...: returns when it leads its session, so that a signal to this script's group spares it.
 start_process() {
-  local name=$1 pid
+  local name=$1 pid fields
   shift
-  # The lock of this script must not live on in it.
-  STOWAGE_OPENSTACK_BED=$bed setsid "$@" </dev/null >>"$bed/logs/$name.log" 2>&1 9>&- &
+  # Recorded by the process itself, before it becomes the command: there is no moment at which it runs unknown. The lock
+  # of this script must not live on in it.
+  (
+    pid=$BASHPID
+    printf '%s %s\n' "$pid" "$(clock_of "$pid")" >"$bed/run/$name.pid"
+    STOWAGE_OPENSTACK_BED=$bed exec setsid "$@"
+  ) </dev/null >>"$bed/logs/$name.log" 2>&1 9>&- &
   pid=$!
   disown "$pid"
-  printf '%s %s\n' "$pid" "$(clock_of "$pid")" >"$bed/run/$name.pid"
+  while fields=$(<"/proc/$pid/stat") && read -ra fields <<<"${fields##*) }" && [ "${fields[3]}" != "$pid" ]; do
+    sleep 0.01
+  done 2>/dev/null
 }
 
 # stop_process NAME SECONDS: asks its whole session to end, and ends what has not after that time.

@@ -38,7 +38,7 @@ python() { "$bed/venv/bin/python" -B "$here/hack/lib/openstack/$1" "${@:2}"; }
 
 # The environment of services in Python. Their packages warn of much that is not ours.
 python_environment=(
-  PYTHONWARNINGS=ignore "PYTHONPATH=$here/hack/lib/openstack" PYTHONDONTWRITEBYTECODE=1
+  "STOWAGE_OPENSTACK_BED=$bed" PYTHONWARNINGS=ignore "PYTHONPATH=$here/hack/lib/openstack" PYTHONDONTWRITEBYTECODE=1
   "OS_KEYSTONE_CONFIG_FILES=$bed/conf/keystone/keystone.conf" "OS_KEYSTONE_CONFIG_DIR=$bed/conf/keystone"
   "OS_NOVA_CONFIG_DIR=$bed/conf/nova" "OS_PLACEMENT_CONFIG_DIR=$bed/conf/placement"
 )

@@ -8,7 +8,8 @@ from bootstrap import MEMBERS
 MANY, SIZE = 10_000, 1_000_000
 QUOTAS = {
     "cinder": ("/os-quota-class-sets/default", {
-        "volumes": MANY, "snapshots": MANY, "gigabytes": SIZE, "backups": MANY, "backup_gigabytes": SIZE, "groups": MANY,
+        "volumes": MANY, "snapshots": MANY, "groups": MANY, "gigabytes": SIZE, "backups": MANY,
+        "backup_gigabytes": SIZE,
     }),
     "nova": ("/os-quota-class-sets/default", {"instances": MANY, "cores": MANY, "ram": SIZE}),
     "manila": ("/quota-class-sets/default", {
