@@ -54,8 +54,8 @@ start_api() {
     "$(port_of "$service")" "${@:2}"
 }
 
-# Erlang's port mapper and RabbitMQ see nothing of a RabbitMQ that the system may have. What they say to each other stays
-# on loopback whatever the address of the bed.
+# Erlang's port mapper and RabbitMQ see nothing of a RabbitMQ that the system may have. What they say to each other
+# stays on loopback whatever the address of the bed.
 start_rabbitmq() {
   local conf=$bed/conf/rabbitmq data=$bed/data/rabbitmq
   mkdir -p "$data"
