@@ -9,6 +9,8 @@ RUNTIME_PACKAGES="e2fsprogs xfsprogs btrfs-progs util-linux mount"
 # The LVM backend and its tests; a guest kernel where this machine's has no device-mapper.
 LVM_PACKAGES="lvm2 dmsetup thin-provisioning-tools cryptsetup-bin udev"
 GUEST_PACKAGES="user-mode-linux kmod iproute2 procps"
+# The OpenStack of the tests. Not mariadb-server: that would bring an account and a service of the system.
+OPENSTACK_PACKAGES="mariadb-server-core mariadb-client-core rabbitmq-server iproute2 procps util-linux"
 
 # The Swift test targets that need root: they block threads in the kernel, so they run one test after another.
 SYSTEM_TESTS='^(HostTests|FileBackendTests|DriverTests|Conformance)\.'
