@@ -73,7 +73,7 @@ import Testing
         == LogicalVolume(
           name: "csi_c", uuid: "0Azrch-VJgV-O7f4-FJxP-qVpu-ec1w-BX8j2J", size: .mib(64),
           tags: ["csi.v=1", "csi.n=a=2cb"], layout: .thin, poolName: "pool0", origin: "csi_a", thinID: 3,
-          created: 1_795_270_336))
+          transactionID: 2, created: 1_795_270_336))
     #expect(group.volumes["csi_r"]?.layout == .raid)
     #expect(group.volumes["csi_r"]?.health == "partial")
     #expect(group.volumes["pool0_tdata"]?.isInternal == true)

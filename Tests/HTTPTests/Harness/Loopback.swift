@@ -20,6 +20,22 @@ enum Loopback {
     return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
   }
 
+  /// The socket that listens on a port of 127.0.0.1 or of all addresses (proc(5), /proc/net/tcp); nil when none does.
+  static func inode(listeningOn port: Int) -> Substring? {
+    let wanted = String(port, radix: 16, uppercase: true)
+    let suffix = ":" + String(repeating: "0", count: 4 - wanted.count) + wanted
+    guard let file = fopen("/proc/net/tcp", "r") else { return nil }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 512)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      let fields = text.split(separator: " ")
+      // State 0A: listening.
+      if fields.count > 9, fields[1].hasSuffix(suffix), fields[3] == "0A" { return fields[9] }
+    }
+    return nil
+  }
+
   /// nil when nobody listens.
   static func connection(to port: Int) -> Int32? {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

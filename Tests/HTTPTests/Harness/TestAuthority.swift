@@ -92,12 +92,11 @@ struct RunningServer: Sendable {
     waitpid(process, nil, 0)
   }
 
+  /// By the kernel's table: a connection to a port that nobody listens on yet may meet itself (simultaneous open), and
+  /// another's server may have been faster to take the port.
   private static func listens(_ port: Int, _ process: pid_t) -> Bool {
     for _ in 0..<3000 {
-      if let descriptor = Loopback.connection(to: port) {
-        close(descriptor)
-        return true
-      }
+      if let inode = Loopback.inode(listeningOn: port), holds(process, socket: inode) { return true }
       var information = siginfo_t()
       let hasEnded =
         waitid(P_PID, id_t(process), &information, WEXITED | WNOHANG | WNOWAIT) == 0
@@ -106,5 +105,14 @@ struct RunningServer: Sendable {
       usleep(10_000)
     }
     return false
+  }
+
+  private static func holds(_ process: pid_t, socket inode: Substring) -> Bool {
+    (0..<64).contains { descriptor in
+      var buffer = [CChar](repeating: 0, count: 64)
+      let length = readlink("/proc/\(process)/fd/\(descriptor)", &buffer, buffer.count - 1)
+      guard length > 0 else { return false }
+      return String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self) == "socket:[\(inode)]"
+    }
   }
 }
