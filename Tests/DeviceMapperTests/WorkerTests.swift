@@ -65,6 +65,37 @@ extension DeviceMapperSuite {
       }
     }
 
+    @Test(arguments: [true, false])
+    func `a worker killed while it grows a volume leaves its device as LVM knows it`(isThin: Bool) async throws {
+      try await TestGroup.use { test in
+        let path = test.path("csi_a")
+        let order = isThin ? test.thin("csi_a") : NewLogicalVolume(path, size: .mib(64), kind: .linear, tags: [])
+        try await test.started { lvm in
+          _ = try await lvm.create(order)
+          try await lvm.activate(path)
+          for number in 1...16 {
+            let size = ByteCount.mib(64 + 4 * Int64(number))
+            async let grown: Void = lvm.extend(path, to: size)
+            #expect(try await eventually { lvm.running != nil })
+            try await Task.sleep(for: .milliseconds(20 + 14 * number))
+            if let worker = lvm.worker { kill(worker, SIGKILL) }
+            _ = try? await grown
+            // The next command of whatever kind looks after what was left.
+            #expect(try await eventually { (try? await lvm.create(test.thin("csi_b"))) != nil })
+            let known = try #require(try await lvm.volume(path)).size
+            #expect(try await test.lvs("csi_a", "lv_size") == "\(known.bytes)")
+            let shown = try BlockDevice.size(DeviceMapper.devicePath(of: path))
+            #expect(shown <= known, "the device shows what LVM has not given it")
+            #expect(try DeviceMapper.info(path)?.hasPendingTable == false)
+            #expect(try DeviceMapper.info(path)?.isSuspended == false)
+            try await lvm.extend(path, to: size)
+            #expect(try BlockDevice.size(DeviceMapper.devicePath(of: path)) == size)
+            try await lvm.remove(test.path("csi_b"))
+          }
+        }
+      }
+    }
+
     @Test func `devices of ours that were left suspended go on after start, those of others do not`() async throws {
       try await TestGroup.use { test in
         let disk = try #require(test.spareDisks.first)

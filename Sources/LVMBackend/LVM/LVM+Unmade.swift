@@ -19,10 +19,12 @@ extension LVM {
       else { return [] }
       return group.volumes.values.filter {
         $0.layout == .thin && $0.poolName == pool.name && $0.transactionID == status.transactionID
-          && $0.tags.contains(tag)
+          && $0.tags.contains(tag) && isInactive(LVPath(group.name, $0.name))
       }
     }
   }
+
+  private func isInactive(_ path: LVPath) -> Bool { (try? DeviceMapper.info(path)) == .some(nil) }
 
   /// Removes those volumes, on the queue's thread: whoever asked for one asks again.
   /// - Returns: whether there were any.
