@@ -35,8 +35,10 @@ extension LVM {
     cache.start(lockDirectory: try await systemDirectory.prepare(lockDirectory: settings.lockDirectory))
   }
 
-  /// Ends the worker once its present command has ended; nothing waits for that.
-  package func close() async {
+  /// Ends the worker once its present command has ended.
+  /// - Parameter limit: how long to wait for that, and for the commands that wait for their turn.
+  package func close(within limit: Duration = .zero) async {
+    if limit > .zero { try? await queue.run("ending", patience: limit) {} }
     state.withLock { state in
       state.isStarted = false
       state.worker = nil
