@@ -35,12 +35,14 @@ extension DeviceMapperSuite {
 
     @Test func `a worker killed during commands leaves nothing that stays suspended`() async throws {
       try await TestGroup.use { test in
-        try await test.started { lvm in
+        var settings = test.settings()
+        settings.ownTag = "ours"
+        try await test.started(settings) { lvm in
           _ = try await lvm.create(test.thin("csi_a"))
           try await lvm.activate(test.path("csi_a"))
           for number in 0..<6 {
             let name = "css_\(number)"
-            async let made = lvm.create(test.snapshot(name, of: "csi_a"))
+            async let made = lvm.create(test.snapshot(name, of: "csi_a", tags: ["ours"]))
             #expect(try await eventually { lvm.running != nil })
             try await Task.sleep(for: .milliseconds(30 + 70 * number))
             if let worker = lvm.worker { kill(worker, SIGKILL) }
@@ -59,7 +61,7 @@ extension DeviceMapperSuite {
             #expect(try DeviceMapper.poolStatus(test.path(test.pool))?.mode == .writable)
           }
           // And the group is as good as before.
-          _ = try await lvm.create(test.snapshot("css_last", of: "csi_a"))
+          _ = try await lvm.create(test.snapshot("css_last", of: "csi_a", tags: ["ours"]))
           #expect(lvm.counters.workerStarts > 1)
         }
       }
@@ -70,7 +72,9 @@ extension DeviceMapperSuite {
       try await TestGroup.use { test in
         let path = test.path("csi_a")
         let order = isThin ? test.thin("csi_a") : NewLogicalVolume(path, size: .mib(64), kind: .linear, tags: [])
-        try await test.started { lvm in
+        var settings = test.settings()
+        settings.ownTag = "ours"
+        try await test.started(settings) { lvm in
           _ = try await lvm.create(order)
           try await lvm.activate(path)
           for number in 1...16 {
@@ -81,7 +85,7 @@ extension DeviceMapperSuite {
             if let worker = lvm.worker { kill(worker, SIGKILL) }
             _ = try? await grown
             // The next command of whatever kind looks after what was left.
-            #expect(try await eventually { (try? await lvm.create(test.thin("csi_b"))) != nil })
+            #expect(try await eventually { (try? await lvm.create(test.thin("csi_b", tags: ["ours"]))) != nil })
             let known = try #require(try await lvm.volume(path)).size
             #expect(try await test.lvs("csi_a", "lv_size") == "\(known.bytes)")
             let shown = try BlockDevice.size(DeviceMapper.devicePath(of: path))

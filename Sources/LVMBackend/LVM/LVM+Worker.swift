@@ -159,7 +159,9 @@ extension LVM {
       devices.compactMap { device in
         // What follows the two uuids says which part: `-tpool`, `-tdata`.
         let uuid = device.uuid.dropFirst(prefix.count).prefix { $0 != "-" }
-        guard let volume = group.volumes.values.first(where: { $0.uuid.filter { $0 != "-" } == uuid }) else { return nil }
+        guard let volume = group.volumes.values.first(where: { $0.uuid.filter { $0 != "-" } == uuid }) else {
+          return nil
+        }
         guard volume.isInternal else { return volume.name }
         return group.volumes.values.first { $0.layout == .thinPool && volume.name.hasPrefix($0.name + "_t") }?.name
       })
