@@ -141,7 +141,7 @@ extension LVM {
     let (now, _) = try report(group.name)
     // First, for a refresh would send what waits for the pool.
     _ = removeUnmade(of: now)
-    let left = try DeviceMapper.halfChanged(ofGroup: group.uuid).filter { before[$0.key] == $0.value }
+    let left = try DeviceMapper.halfChanged(ofGroup: group.uuid).filter { before[$0.key]?.uuid == $0.value.uuid }
     for (name, info) in left.sorted(by: { $0.key < $1.key }) {
       logger.warning("resuming a device that was left suspended", metadata: ["device": "\(name)"])
       if info.hasPendingTable { try DeviceMapper.dropPendingTable(named: name) }
