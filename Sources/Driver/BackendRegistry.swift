@@ -55,16 +55,15 @@ struct BackendRegistry: Sendable {
     return volume
   }
 
-  /// Calls `body` for each volume that lives on this node, in no order.
-  func forEachLocalVolume(_ body: (QualifiedID) async -> Void) async throws {
-    for case let backend as any LocallyAttachableBackend & ListableBackend in all {
-      var last: NativeID?
-      while true {
-        let volumes = try await backend.volumes(after: last, limit: 1024)
-        for volume in volumes { await body(id(volume.id, of: backend)) }
-        last = volumes.last?.id
-        if volumes.count < 1024 { break }
-      }
+  /// Calls `body` for each volume of a backend whose volumes live on this node.
+  func forEachVolume(livingWith backend: any Backend, _ body: (QualifiedID) async -> Void) async throws {
+    guard let backend = backend as? any LocallyAttachableBackend & ListableBackend else { return }
+    var last: NativeID?
+    while true {
+      let volumes = try await backend.volumes(after: last, limit: 1024)
+      for volume in volumes { await body(id(volume.id, of: backend)) }
+      last = volumes.last?.id
+      if volumes.count < 1024 { break }
     }
   }
 

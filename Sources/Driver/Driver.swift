@@ -28,20 +28,26 @@ package final class Driver: Sendable {
   /// - Throws: what a backend that cannot serve says. Probe answers FAILED_PRECONDITION then, until a further call of
   ///   this succeeds.
   package func start() async throws {
-    do {
-      for backend in registry.all { try await backend.prepare() }
-      if configuration.mode.servesNode {
-        let limiter = IOLimiter(registry: registry, configuration: configuration)
-        try await registry.forEachLocalVolume { id in
-          await thaw(id)
-          await limiter.restore(id, logger)
-        }
-      }
-    } catch {
-      readiness.fail("\(error)")
-      throw error
+    var failure: (any Error)?
+    for backend in registry.all {
+      do { try await prepare(backend) } catch { failure = failure ?? error }
+    }
+    if let failure {
+      readiness.fail("\(failure)")
+      throw failure
     }
     readiness.declare()
+  }
+
+  /// A backend that cannot be prepared keeps nobody frozen who uses another.
+  private func prepare(_ backend: any Backend) async throws {
+    try await backend.prepare()
+    guard configuration.mode.servesNode else { return }
+    let limiter = IOLimiter(registry: registry, configuration: configuration)
+    try await registry.forEachVolume(livingWith: backend) { id in
+      await thaw(id)
+      await limiter.restore(id, logger)
+    }
   }
 
   /// A file system stays frozen when both the server and the process that guards its freezes are killed.

@@ -107,8 +107,8 @@ extension FileBackend {
     // The header is the source's, or a half of one.
     if origin.encryption != nil, content == .block || origin.format == .encrypting { return origin.format }
     guard case .filesystem(let type) = content else { return .unformatted }
-    // Bytes of a raw device: only a probe can tell whether they are a file system.
-    if origin.content == .block { return .unrecorded }
+    // Bytes of a raw device: whoever wrote them must have made a file system, for we never do.
+    if origin.content == .block { return .copied(type) }
     // Two mounted btrfs must not have one UUID; ext4 does not mind and xfs is mounted with nouuid.
     return origin.format == .formatted && type == .btrfs ? .copied(.btrfs) : origin.format
   }

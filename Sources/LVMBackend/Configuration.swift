@@ -13,8 +13,8 @@ package struct DeviceClass: Hashable, Sendable {
     package var isThin: Bool { if case .thin = self { true } else { false } }
   }
 
-  /// When the bytes of thick volumes are overwritten, so that nobody sees those of a former owner. Thin volumes need
-  /// none: their pool zeroes.
+  /// When the bytes of thick volumes are overwritten, so that nobody sees those of a former owner. The same for all thick
+  /// classes of a group: what one of them leaves the next may get. Thin volumes need none: their pool zeroes.
   package enum Wipe: String, Hashable, Sendable, CaseIterable {
     /// Before the space is given back.
     case delete
@@ -93,6 +93,13 @@ package struct LVMBackendConfiguration: Sendable {
     }
     for one in classes where !(1...1000).contains(one.overprovision) {
       throw StorageError.invalid("the overprovision ratio must lie between 1 and 1000")
+    }
+    for group in Set(classes.map(\.volumeGroup)) {
+      let wipes = Set(classes.filter { $0.volumeGroup == group && !$0.layout.isThin }.map(\.wipe))
+      guard wipes.count <= 1 else {
+        throw StorageError.invalid(
+          "the thick device classes of volume group \(group) must have the same wipe: they take each other's space")
+      }
     }
     guard minimumSize > .zero, minimumSize <= defaultSize, defaultSize <= maximumSize else {
       throw StorageError.invalid("sizes must satisfy 0 < minimum <= default <= maximum")

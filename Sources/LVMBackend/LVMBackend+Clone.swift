@@ -19,6 +19,13 @@ extension LVMBackend: CloningBackend {
         record.path, size: origin.size, kind: .snapshot(of: origin.path.name),
         tags: record.tags(owner: configuration.name)))
     CrashPoint.cloneCopied.reached()
-    if made.size < record.wantedSize { try await lvm.extend(record.path, to: record.wantedSize) }
+    guard made.size < record.wantedSize else { return }
+    do {
+      try await lvm.extend(record.path, to: record.wantedSize)
+    } catch let error as StorageError {
+      // No list has it. Where LVM does not answer, a repeat goes on.
+      if !error.isTransient { try? await lvm.remove(record.path) }
+      throw error
+    }
   }
 }

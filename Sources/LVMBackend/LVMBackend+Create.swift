@@ -106,8 +106,8 @@ extension LVMBackend {
   private static func format(copying origin: Origin, as content: VolumeContent) -> FormatState {
     // A header that was never finished, or a raw device of an encrypted volume: its state is what matters.
     guard case .filesystem(let type) = content else { return origin.encryption == nil ? .unformatted : origin.format }
-    // Bytes of a raw device: only a probe can tell whether they are a file system.
-    if origin.content == .block { return .unrecorded }
+    // Bytes of a raw device: whoever wrote them must have made a file system, for we never do.
+    if origin.content == .block { return .copied(type) }
     // Two mounted btrfs must not have one UUID; ext4 does not mind and xfs is mounted with nouuid.
     return origin.format == .formatted && type == .btrfs ? .copied(.btrfs) : origin.format
   }

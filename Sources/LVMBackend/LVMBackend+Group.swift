@@ -76,7 +76,11 @@ extension LVMBackend: GroupSnapshottingBackend {
     let origins = try await thinOrigins(spec.sources)
     for pool in Set(origins.map(\.pool)) { try checkPool(pool) }
     let id = LocalID(.group, name: Naming.derived(.group, from: spec.name), node: configuration.nodeID).id
-    try await removeMembers(try await members(ofGroupNamed: spec.name))
+    let left = try await members(ofGroupNamed: spec.name)
+    guard !left.contains(where: { $0.group?.isCut == true }) else {
+      throw StorageError.dataLoss("group snapshot \(id) lacks a member: delete what is left of it")
+    }
+    try await removeMembers(left)
     let members = planMembers(spec, id: id, of: origins)
     do {
       CrashPoint.groupBegun.reached()

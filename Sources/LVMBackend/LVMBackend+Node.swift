@@ -55,7 +55,8 @@ extension LVMBackend: NodeBackend, EphemeralBackend {
   /// a user of the device. Until that is done, nobody new gets to see the device, nor its new size.
   /// - Throws: `.busy`.
   private func checkIsWiped(_ record: VolumeRecord) throws {
-    guard record.wipedSize == nil else {
+    // With nothing added yet there is nothing to be seen.
+    guard record.wipedSize.map({ $0 >= record.size }) ?? true else {
       throw StorageError.busy("the growth of volume \(record.id) is not wiped yet: repeat ControllerExpandVolume")
     }
   }

@@ -46,17 +46,21 @@ package final class LVMBackend: Sendable {
   /// The volume groups of all classes, each once.
   let groupNames: [String]
 
-  package func close() async {
-    state.withLock { $0.isPrepared = false }
-    await poolMonitor.stop()
-    await lvm.close()
-  }
+  package func close() async { await end(within: .zero) }
 
   /// - Throws: `.unavailable` before `prepare` succeeded.
   func checkPrepared() throws {
     guard state.withLock({ $0.isPrepared }) else {
       throw StorageError.unavailable("the LVM backend is not prepared yet")
     }
+  }
+}
+
+extension LVMBackend: EndingBackend {
+  package func end(within limit: Duration) async {
+    state.withLock { $0.isPrepared = false }
+    await poolMonitor.stop()
+    await lvm.close(within: limit)
   }
 }
 

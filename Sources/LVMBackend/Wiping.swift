@@ -7,6 +7,8 @@ extension DeviceClass {
   /// Whether a new volume may show bytes of a former owner that must go before it is given out.
   func needsCleaning(for content: VolumeContent, _ encryption: VolumeEncryption?) -> Bool {
     guard !layout.isThin else { return false }
+    // LVM makes mirrored volumes in two steps: until the second is done they cannot be used.
+    if case .raid1 = layout { return true }
     return wipe == .create || content != .block || encryption != nil
   }
 }

@@ -36,6 +36,16 @@ package enum StorageError: Error, Hashable, Sendable {
   case unavailable(String)
 }
 
+extension StorageError {
+  /// Not final: work may go on, and the caller repeats the same call.
+  package var isTransient: Bool {
+    switch self {
+    case .busy, .staleToken, .unavailable: true
+    default: false
+    }
+  }
+}
+
 extension StorageError: CustomStringConvertible {
   package var description: String {
     switch self {

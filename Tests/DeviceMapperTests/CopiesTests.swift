@@ -108,6 +108,30 @@ extension DeviceMapperSuite {
       }
     }
 
+    @Test func `a group that lost a member keeps the others`() async throws {
+      try await CopyHost.use { host in
+        let (a, b) = (try await host.make("a"), try await host.make("b"))
+        let spec = GroupSnapshotSpec(name: "g", sources: [a.id, b.id])
+        let group = try await host.backend.createGroupSnapshot(spec)
+        let members = try await host.volumes().filter { $0.hasPrefix("css_") }
+        // Which of them says that the group is complete is LVM's order: the other goes.
+        for member in members.sorted() {
+          let tags = try await host.group.lvs(member, "lv_tags") ?? ""
+          guard !tags.contains("csi.gd=1") else { continue }
+          try await TestGroup.run(["lvremove", "-y", "\(host.group.path(member))"])
+        }
+        #expect(try await eventually { try await host.backend.groupSnapshot(group.id) == nil })
+        await #expect {
+          _ = try await host.backend.createGroupSnapshot(spec)
+        } throws: {
+          if case StorageError.dataLoss = $0 { true } else { false }
+        }
+        #expect(try await host.volumes().filter { $0.hasPrefix("css_") }.count == 1)
+        try await host.backend.deleteGroupSnapshot(group.id, secrets: .none)
+        #expect(try await host.volumes().filter { $0.hasPrefix("css_") }.isEmpty)
+      }
+    }
+
     @Test func `what a crash left of a group is not there, and goes at the next start`() async throws {
       try await CopyHost.use { host in
         let a = try await host.make("a")

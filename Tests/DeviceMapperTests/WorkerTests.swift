@@ -35,12 +35,14 @@ extension DeviceMapperSuite {
 
     @Test func `a worker killed during commands leaves nothing that stays suspended`() async throws {
       try await TestGroup.use { test in
-        try await test.started { lvm in
+        var settings = test.settings()
+        settings.ownTag = "ours"
+        try await test.started(settings) { lvm in
           _ = try await lvm.create(test.thin("csi_a"))
           try await lvm.activate(test.path("csi_a"))
           for number in 0..<6 {
             let name = "css_\(number)"
-            async let made = lvm.create(test.snapshot(name, of: "csi_a"))
+            async let made = lvm.create(test.snapshot(name, of: "csi_a", tags: ["ours"]))
             #expect(try await eventually { lvm.running != nil })
             try await Task.sleep(for: .milliseconds(30 + 70 * number))
             if let worker = lvm.worker { kill(worker, SIGKILL) }
@@ -59,8 +61,41 @@ extension DeviceMapperSuite {
             #expect(try DeviceMapper.poolStatus(test.path(test.pool))?.mode == .writable)
           }
           // And the group is as good as before.
-          _ = try await lvm.create(test.snapshot("css_last", of: "csi_a"))
+          _ = try await lvm.create(test.snapshot("css_last", of: "csi_a", tags: ["ours"]))
           #expect(lvm.counters.workerStarts > 1)
+        }
+      }
+    }
+
+    @Test(arguments: [true, false])
+    func `a worker killed while it grows a volume leaves its device as LVM knows it`(isThin: Bool) async throws {
+      try await TestGroup.use { test in
+        let path = test.path("csi_a")
+        let order = isThin ? test.thin("csi_a") : NewLogicalVolume(path, size: .mib(64), kind: .linear, tags: [])
+        var settings = test.settings()
+        settings.ownTag = "ours"
+        try await test.started(settings) { lvm in
+          _ = try await lvm.create(order)
+          try await lvm.activate(path)
+          for number in 1...16 {
+            let size = ByteCount.mib(64 + 4 * Int64(number))
+            async let grown: Void = lvm.extend(path, to: size)
+            #expect(try await eventually { lvm.running != nil })
+            try await Task.sleep(for: .milliseconds(20 + 14 * number))
+            if let worker = lvm.worker { kill(worker, SIGKILL) }
+            _ = try? await grown
+            // The next command of whatever kind looks after what was left.
+            #expect(try await eventually { (try? await lvm.create(test.thin("csi_b", tags: ["ours"]))) != nil })
+            let known = try #require(try await lvm.volume(path)).size
+            #expect(try await test.lvs("csi_a", "lv_size") == "\(known.bytes)")
+            let shown = try BlockDevice.size(DeviceMapper.devicePath(of: path))
+            #expect(shown <= known, "the device shows what LVM has not given it")
+            #expect(try DeviceMapper.info(path)?.hasPendingTable == false)
+            #expect(try DeviceMapper.info(path)?.isSuspended == false)
+            try await lvm.extend(path, to: size)
+            #expect(try BlockDevice.size(DeviceMapper.devicePath(of: path)) == size)
+            try await lvm.remove(test.path("csi_b"))
+          }
         }
       }
     }

@@ -13,6 +13,7 @@ from faults.life import Life, spotless
 pytestmark = pytest.mark.lvm
 
 CREATES = 30
+ROUNDS = 5
 AT_ONCE = 3
 
 
@@ -104,16 +105,20 @@ def test_an_administrator_beside_the_driver(group, administrator, server):
         keeper = life.create("keeper", 16 * MIB)
         file = observe.write(life.bring(keeper) / "file", os.urandom(MIB))
         administrator.start()
-        made = list(calls.map(lambda number: life.create(f"volume-{number}", 4 * MIB), range(CREATES)))
-        assert len(set(made)) == CREATES
-        there = {volume_of(volume) for volume in made}
-        assert there <= names(administrator.group), "told as made"
-        listed = {entry.volume.volume_id for entry in server.call("Controller", "ListVolumes").entries}
-        assert listed == {*made, keeper}, "the driver lists something else"
-        list(calls.map(life.delete, made))
-        assert not there & names(administrator.group), "told as deleted"
+        # Who gets the lock more often is chance: until the administrator has been in the way enough.
+        for _ in range(10):
+            made = list(calls.map(lambda number: life.create(f"volume-{number}", 4 * MIB), range(CREATES)))
+            assert len(set(made)) == CREATES
+            there = {volume_of(volume) for volume in made}
+            assert there <= names(administrator.group), "told as made"
+            listed = {entry.volume.volume_id for entry in server.call("Controller", "ListVolumes").entries}
+            assert listed == {*made, keeper}, "the driver lists something else"
+            list(calls.map(life.delete, made))
+            assert not there & names(administrator.group), "told as deleted"
+            if administrator.rounds >= ROUNDS or administrator.failure:
+                break
         administrator.stop()
-        assert administrator.rounds >= 5, "the administrator did too little to be in the way"
+        assert administrator.rounds >= ROUNDS, "the administrator did too little to be in the way"
         assert names(administrator.group) == {
             *administrator.mine, "treasure", administrator.pool, volume_of(keeper)}, "somebody's volumes are lost"
         assert digest(treasure) == content, "the administrator's bytes changed"

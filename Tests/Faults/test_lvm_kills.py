@@ -64,3 +64,26 @@ def test_lives_side_by_side_survive_kills_of_server_and_worker_at_random(server,
         stories = [Life(server, "one", seed=seed).mounted, Life(server, "two", seed=seed + 100).mounted,
                    Life(server, "three", seed=seed + 200).raw]
         under_fire(server, stories, Killer(server, seed, kills=50, longest=2, workers=0.5))
+
+
+
+def test_a_server_that_is_told_to_end_lets_the_lvm_command_end_first(server):
+    """It may be the first process of its container, and with it the kernel kills all others."""
+    with spotless(server):
+        server.start()
+        life = Life(server, "ending")
+        lock = f"/V_{server.backend.group}"
+        request = server.csi.pb.CreateVolumeRequest(
+            name="ending-volume", capacity_range=server.csi.pb.CapacityRange(required_bytes=life.least),
+            volume_capabilities=[life.capability()])
+        call = server.csi.grpc.ControllerStub(server.channel).CreateVolume.future(request)
+        worker = observe.worker(server.process.pid)
+        while not observe.has_open(worker, lock) and not call.done():
+            pass
+        server.process.terminate()
+        code = server.process.wait(20 * observe.PATIENCE)
+        worked_on = observe.has_open(worker, lock)
+        server.process = None
+        assert (code, worked_on) == (0, False), "the server was gone before LVM's command"
+        server.start()
+        life.delete(life.create("volume", life.least))

@@ -131,51 +131,67 @@ def used(group) -> int:
     return int(group.pool_status("pool")[2].partition("/")[0]) * (64 << 10)
 
 
-def test_a_thick_volume_shows_nothing_of_those_whose_space_it_got(group, server):
-    """One class wipes when volumes go, the other when they come and grow, whoever had the space."""
-    server.backend.classes = [
-        {"name": wipe, "volumeGroup": group.name, "layout": "linear", "wipe": wipe} for wipe in ("delete", "create")]
-    size = 48 * MIB
+THICK = 48 * MIB
+
+
+class Tenants:
+    """Volumes of a thick class, each on the space that the one before had."""
+
+    def __init__(self, group, server, wipe: str):
+        self.group, self.server = group, server
+        server.backend.classes = [{"name": "thick", "volumeGroup": group.name, "layout": "linear", "wipe": wipe}]
+
+    def begin(self) -> Life:
+        self.server.start()
+        self.life = Life(self.server, "tenant")
+        return self.life
+
+    def volume(self, name: str) -> str:
+        made = self.life.create(name, THICK, block=True)
+        assert self.group.extents(volume_of(made)) == [(0, 47)], "it lies elsewhere"
+        return made
+
+
+def test_a_thick_volume_is_wiped_when_it_goes(group, server):
+    tenants = Tenants(group, server, "delete")
     with spotless(server):
-        server.start()
-        life = Life(server, "tenant")
-
-        def volume(name: str, wipe: str) -> str:
-            made = life.create(name, size, block=True, parameters={"deviceClass": wipe})
-            assert group.extents(volume_of(made)) == [(0, 47)], "it lies elsewhere"
-            return made
-
-        first = volume("first", "delete")
-        fill(life.bring(first, block=True), size)
+        life = tenants.begin()
+        first = tenants.volume("first")
+        fill(life.bring(first, block=True), THICK)
         life.take_away(first)
         life.delete(first)
-        second = volume("second", "delete")
-        path = life.bring(second, block=True)
-        assert what_is_in(path, size) == {b"\0"}
+        second = tenants.volume("second")
+        assert what_is_in(life.bring(second, block=True), THICK) == {b"\0"}
         life.take_away(second)
         life.delete(second)
 
+
+def test_a_thick_volume_is_wiped_when_it_comes_and_when_it_grows(group, server):
+    """Whoever had the space."""
+    tenants = Tenants(group, server, "create")
+    with spotless(server):
+        life = tenants.begin()
         group.write(0, CHUNK * 96)
-        third = volume("third", "create")
+        third = tenants.volume("third")
         path = life.bring(third, block=True)
-        assert what_is_in(path, size) == {b"\0"}
+        assert what_is_in(path, THICK) == {b"\0"}
         with pytest.raises(grpc.RpcError) as refusal:
-            grow(server, third, 2 * size)
+            grow(server, third, 2 * THICK)
         assert refusal.value.code() == grpc.StatusCode.FAILED_PRECONDITION, "growth was shown before it was wiped"
-        assert what_is_in(path, size) == {b"\0"}
-        fill(path, size)
+        assert what_is_in(path, THICK) == {b"\0"}
+        fill(path, THICK)
         life.take_away(third)
-        assert grow(server, third, 2 * size) == 2 * size
+        assert grow(server, third, 2 * THICK) == 2 * THICK
         assert group.extents(volume_of(third)) == [(0, 95)]
         path = life.bring(third, block=True)
         with open(path, "rb") as device:
-            assert device.read(size) == CHUNK * (size // MIB), "growing changed what was there"
-            assert device.read() == bytes(size), "the growth shows somebody else's bytes"
-        fill(path, 2 * size)
+            assert device.read(THICK) == CHUNK * (THICK // MIB), "growing changed what was there"
+            assert device.read() == bytes(THICK), "the growth shows somebody else's bytes"
+        fill(path, 2 * THICK)
         life.take_away(third)
         life.delete(third)
-        fourth = volume("fourth", "create")
-        assert what_is_in(life.bring(fourth, block=True), size) == {b"\0"}
+        fourth = tenants.volume("fourth")
+        assert what_is_in(life.bring(fourth, block=True), THICK) == {b"\0"}
         life.take_away(fourth)
         life.delete(fourth)
 

@@ -19,6 +19,23 @@ import Testing
     DeviceClass(name: "c", volumeGroup: "vg0", layout: layout, overprovision: ratio)
   }
 
+  @Test func `thick classes of one group have one wipe, for what one leaves another may get`() throws {
+    func configuration(_ classes: DeviceClass...) throws -> LVMBackendConfiguration {
+      try LVMBackendConfiguration(
+        name: BackendName(validating: "lvm"), nodeID: NodeID("here"), classes: classes, executable: "/bin/false",
+        runtimeDirectory: "/run/none")
+    }
+    let clean = DeviceClass(name: "a", volumeGroup: "v", layout: .linear, wipe: .delete)
+    let dirty = DeviceClass(name: "b", volumeGroup: "v", layout: .striped(2), wipe: .create)
+    #expect(throws: StorageError.self) { try configuration(clean, dirty) }
+    var elsewhere = dirty
+    elsewhere.volumeGroup = "w"
+    _ = try configuration(clean, elsewhere)
+    var thin = dirty
+    thin.layout = .thin(pool: "p")
+    _ = try configuration(clean, thin)
+  }
+
   @Test(
     arguments: [
       (.linear, 480), (.striped(2), 320), (.striped(3), 240), (.striped(4), 0), (.raid1(2), 156), (.raid1(4), 0),

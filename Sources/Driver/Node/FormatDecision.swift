@@ -25,7 +25,9 @@ enum FormatDecision: Hashable, Sendable {
       throw StorageError.precondition("cannot tell what the volume holds, so it is left alone: \(why)")
     case (.encrypting, _):
       throw StorageError.precondition("the making of the volume's encryption was interrupted")
-    case (.formatting(let begun), .holds(let type)) where type != begun.rawValue && type != wanted?.rawValue:
+    // What a mkfs leaves that was killed may look like nothing known.
+    case (.formatting(let begun), .holds(let type))
+    where type != begun.rawValue && type != wanted?.rawValue && type != DeviceContent.unknownData:
       throw StorageError.precondition("the volume's mkfs.\(begun.rawValue) was interrupted, yet it holds \(type)")
     case (.formatting(let begun), _):
       return try make(wanted ?? begun, readOnly: readOnly)

@@ -61,6 +61,12 @@ package struct LVMCommand: Hashable, Sendable {
     return try LVMCommand(path.group, ["lvremove", "-y", "-f", "-S", "vg_uuid=\(groupUUID)", "\(path)"])
   }
 
+  /// Lets an active volume's device be as LVM knows the volume.
+  package static func refresh(_ path: LVPath) throws -> LVMCommand {
+    try LVMName.check(path)
+    return try LVMCommand(path.group, ["lvchange", "--refresh", "\(path)"])
+  }
+
   package static func extend(_ path: LVPath, to size: ByteCount) throws -> LVMCommand {
     try LVMName.check(path)
     return try LVMCommand(path.group, ["lvextend", "-y", "-L", bytes(size), "\(path)"])

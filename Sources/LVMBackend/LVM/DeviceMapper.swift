@@ -13,6 +13,10 @@ package enum DeviceMapper {
     package var minor: UInt32
     package var uuid: String
     package var isSuspended: Bool
+    /// Whether it shows anything at all; false for one whose making was cut off.
+    package var hasTable = true
+    /// Whether a table waits to become the device's with its next resume.
+    package var hasPendingTable = false
     package var isReadOnly: Bool
     package var openCount: Int
 
@@ -78,7 +82,8 @@ package enum DeviceMapper {
       guard dm_task_get_info(task.raw, &info) != 0, info.exists != 0 else { return nil }
       return Info(
         major: info.major, minor: info.minor, uuid: dm_task_get_uuid(task.raw).map { String(cString: $0) } ?? "",
-        isSuspended: info.suspended != 0, isReadOnly: info.read_only != 0, openCount: Int(info.open_count))
+        isSuspended: info.suspended != 0, hasTable: info.live_table != 0, hasPendingTable: info.inactive_table != 0,
+        isReadOnly: info.read_only != 0, openCount: Int(info.open_count))
     } ?? nil
   }
 
@@ -126,6 +131,11 @@ package enum DeviceMapper {
     throw StorageError.unavailable("the pool \(pool) is not active")
   }
 
+  /// Drops the table that waits to become a device's.
+  static func dropPendingTable(named name: String) throws {
+    _ = try Task.run(DM_DEVICE_CLEAR, name) { _ in }
+  }
+
   /// Lets a suspended device go on. Its links in /dev are left as they are.
   static func resume(named name: String) throws {
     _ = try Task.run(
@@ -133,14 +143,16 @@ package enum DeviceMapper {
     ) { _ in }
   }
 
-  /// Names of the devices of a group that are suspended.
-  static func suspended(ofGroup uuid: String) throws -> Set<String> {
+  /// The devices of a group that a command has left half changed: suspended, or with a table that is not theirs yet.
+  static func halfChanged(ofGroup uuid: String) throws -> [String: Info] {
     let prefix = uuidPrefix(ofGroup: uuid)
-    return try Set(
-      names().filter { name in
-        guard let info = try info(named: name) else { return false }
-        return info.isSuspended && info.uuid.hasPrefix(prefix)
-      })
+    var found: [String: Info] = [:]
+    for name in try names() {
+      guard let info = try info(named: name), info.isSuspended || info.hasPendingTable, info.uuid.hasPrefix(prefix)
+      else { continue }
+      found[name] = info
+    }
+    return found
   }
 
   private static func names() throws -> [String] {

@@ -1,4 +1,5 @@
 import Glibc
+import Host
 import Storage
 
 // Changes: one after another, each to its end whatever becomes of the caller; what they did is in the cache when they
@@ -107,13 +108,21 @@ extension LVM {
     let command = try LVMCommand.extend(path, to: size)
     try await change("extending \(path)", path.group) { group in
       let volume = try Self.existing(path, in: group)
-      guard volume.size < size else { return }
+      guard volume.size < size else { return try self.refreshDevice(of: volume, path, in: group) }
       _ = try self.execute(command)
       guard volume.layout == .thin, let rounded = size.rounded(upTo: group.extentSize.bytes) else {
         return self.cache.invalidate(group.name)
       }
       self.cache.update(group.name) { $0.volumes[path.name]?.size = rounded }
     }
+  }
+
+  /// An earlier command may have been cut off after LVM wrote the size down.
+  private func refreshDevice(of volume: LogicalVolume, _ path: LVPath, in group: VolumeGroup) throws {
+    guard let info = try DeviceMapper.info(path), info.isVolume(volume.uuid, ofGroup: group.uuid),
+      let shown = try? BlockDevice.size(DeviceMapper.devicePath(of: path)), shown < volume.size
+    else { return }
+    _ = try execute(.refresh(path))
   }
 
   /// Tags that are there already, or are not, make no difference.
@@ -152,7 +161,9 @@ extension LVM {
     let command = try LVMCommand.activate(path)
     try await change("activating \(path)", path.group) { group in
       let volume = try Self.existing(path, in: group)
-      if let info = try DeviceMapper.info(path), info.isVolume(volume.uuid, ofGroup: group.uuid), !info.isSuspended {
+      if let info = try DeviceMapper.info(path), info.isVolume(volume.uuid, ofGroup: group.uuid),
+        !info.isSuspended, info.hasTable
+      {
         return
       }
       _ = try self.execute(command)

@@ -19,9 +19,22 @@ extension LVM {
       else { return [] }
       return group.volumes.values.filter {
         $0.layout == .thin && $0.poolName == pool.name && $0.transactionID == status.transactionID
-          && $0.tags.contains(tag)
+          && $0.tags.contains(tag) && isInactive(LVPath(group.name, $0.name))
       }
     }
+  }
+
+  private func isInactive(_ path: LVPath) -> Bool { (try? DeviceMapper.info(path)) == .some(nil) }
+
+  /// Where the pool has got the message and its transaction was not counted up yet, LVM sends the message again, is told
+  /// that there is such a device, and works on that pool no more. So what the message made goes first; it never was
+  /// anybody's. The kernel refuses to delete a device in use.
+  private func forget(_ volume: LogicalVolume, in group: VolumeGroup) {
+    guard let pool = volume.poolName, let id = volume.thinID,
+      group.volumes.values.count(where: { $0.poolName == pool && $0.thinID == id }) == 1
+    else { return }
+    // That there is none is as it should be.
+    try? DeviceMapper.message("delete \(id)", toPool: LVPath(group.name, pool))
   }
 
   /// Removes those volumes, on the queue's thread: whoever asked for one asks again.
@@ -31,6 +44,7 @@ extension LVM {
     for volume in volumes {
       let path = LVPath(group.name, volume.name)
       logger.notice("removing a volume that was written down and never made", metadata: ["volume": "\(path)"])
+      forget(volume, in: group)
       do {
         _ = try execute(.remove(path, groupUUID: group.uuid))
       } catch {

@@ -35,8 +35,10 @@ extension LVM {
     cache.start(lockDirectory: try await systemDirectory.prepare(lockDirectory: settings.lockDirectory))
   }
 
-  /// Ends the worker once its present command has ended; nothing waits for that.
-  package func close() async {
+  /// Ends the worker once its present command has ended.
+  /// - Parameter limit: how long to wait for that, and for the commands that wait for their turn.
+  package func close(within limit: Duration = .zero) async {
+    if limit > .zero { try? await queue.run("ending", patience: limit) {} }
     state.withLock { state in
       state.isStarted = false
       state.worker = nil
@@ -130,15 +132,38 @@ extension LVM {
     if let first { throw first }
   }
 
-  /// Lets devices of the group go on that a command which was cut off has left suspended. Those that another's command
-  /// holds suspended at this moment are left alone: a report waits for that command.
+  /// Lets devices of the group go on that a command which was cut off has left suspended, as LVM knows them: a table that
+  /// such a command prepared is dropped first, for LVM may never have written down what it says. Devices that another's
+  /// command works on at this moment are left alone: a report waits for that command.
   func resume(_ group: VolumeGroup) throws {
-    let before = try DeviceMapper.suspended(ofGroup: group.uuid)
+    let before = try DeviceMapper.halfChanged(ofGroup: group.uuid)
     guard !before.isEmpty else { return }
-    _ = try execute(.report(group.name))
-    for name in try DeviceMapper.suspended(ofGroup: group.uuid).intersection(before).sorted() {
+    let (now, _) = try report(group.name)
+    // First, for a refresh would send what waits for the pool.
+    _ = removeUnmade(of: now)
+    let left = try DeviceMapper.halfChanged(ofGroup: group.uuid).filter { before[$0.key]?.uuid == $0.value.uuid }
+    for (name, info) in left.sorted(by: { $0.key < $1.key }) {
       logger.warning("resuming a device that was left suspended", metadata: ["device": "\(name)"])
-      try DeviceMapper.resume(named: name)
+      if info.hasPendingTable { try DeviceMapper.dropPendingTable(named: name) }
+      if info.isSuspended { try DeviceMapper.resume(named: name) }
     }
+    for volume in changed(left.values.filter(\.hasPendingTable), in: group) {
+      _ = try execute(.refresh(LVPath(group.name, volume)))
+    }
+  }
+
+  /// The volumes that these devices are, or are parts of.
+  private func changed(_ devices: [DeviceMapper.Info], in group: VolumeGroup) -> Set<String> {
+    let prefix = DeviceMapper.uuidPrefix(ofGroup: group.uuid)
+    return Set(
+      devices.compactMap { device in
+        // What follows the two uuids says which part: `-tpool`, `-tdata`.
+        let uuid = device.uuid.dropFirst(prefix.count).prefix { $0 != "-" }
+        guard let volume = group.volumes.values.first(where: { $0.uuid.filter { $0 != "-" } == uuid }) else {
+          return nil
+        }
+        guard volume.isInternal else { return volume.name }
+        return group.volumes.values.first { $0.layout == .thinPool && volume.name.hasPrefix($0.name + "_t") }?.name
+      })
   }
 }

@@ -110,15 +110,17 @@ package final class LVM: Sendable {
     var (group, generation) = try report(name)
     if removeUnmade(of: group) {
       (group, generation) = try report(name)
-      // What could not be removed is not there all the same.
-      for volume in unmade(in: group) { group.volumes[volume.name] = nil }
+      // The next change in the pool would make it, and then nobody could tell.
+      guard unmade(in: group).isEmpty else {
+        throw StorageError.unavailable("volume group \(name) holds a volume that was never made and cannot be removed")
+      }
     }
     if cache.store(group, generation) { state.withLock { $0.counters.outsideChanges += 1 } }
     return group
   }
 
   /// The group as LVM tells it, and what to remember it by.
-  private func report(_ name: String) throws -> (VolumeGroup, generation: Int) {
+  func report(_ name: String) throws -> (VolumeGroup, generation: Int) {
     let generation = cache.generation(name)
     state.withLock { $0.counters.reports += 1 }
     let groups = try Report.parse(try execute(.report(name)).output)

@@ -17,8 +17,10 @@ final class WorkerProcess: Sendable {
       "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/",
       "LVM_SYSTEM_DIR=\(systemDirectory)", "LVM_SUPPRESS_FD_WARNINGS=1",
     ]
-    if mayCrash, let point = getenv("STOWAGE_CRASH_AT") {
-      environment.append("STOWAGE_CRASH_AT=\(String(cString: point))")
+    if mayCrash {
+      for name in ["STOWAGE_CRASH_AT", "STOWAGE_CRASH_JOURNAL"] {
+        if let value = getenv(name) { environment.append("\(name)=\(String(cString: value))") }
+      }
     }
     child = try ChildProcess(executable, ["lvm-worker"], environment: environment, inheriting: lock.file)
   }

@@ -87,10 +87,12 @@ final class Service: Sendable {
     state.withLock { $0.preparation = preparation }
   }
 
-  /// Ends calls within `grace` and lets go of the sockets. A second call with a shorter grace hastens the first.
+  /// Ends calls within `grace` and lets go of the sockets; then waits, as long again, for what calls have left behind
+  /// them. A second call with a shorter grace hastens the first.
   func stop(grace: Duration) async {
     state.withLock { $0.preparation?.cancel() }
     await server.shutdown(grace: grace)
+    for case let backend as any EndingBackend in backends { await backend.end(within: grace) }
     state.withLock { $0.http?.stop() }
   }
 

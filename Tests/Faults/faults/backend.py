@@ -14,9 +14,8 @@ STEPS = {
              "snapshot.after-rename", "record."),
     "lvm": ("lvm.",),
 }
-# Steps of encryption, which needs device-mapper whatever the backend, and of the process that runs LVM's commands, whose
-# death is not the server's: Tests/DeviceMapperTests dies at them.
-ELSEWHERE = ("luks.", "lvm.worker-")
+# Steps of encryption, which needs device-mapper whatever the backend: Tests/DeviceMapperTests dies at them.
+ELSEWHERE = ("luks.",)
 
 
 def is_reachable(step: str) -> bool:

@@ -162,6 +162,14 @@ def worker(pid: int) -> int | None:
     return next((child for child in children(pid) if "lvm-worker" in command_line(child)), None)
 
 
+def has_open(pid: int, ending: str) -> bool:
+    """Whether a process has a file open whose path ends so; False for one that is gone."""
+    try:
+        return any(os.readlink(entry).endswith(ending) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
 def signal_all(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
         try:
