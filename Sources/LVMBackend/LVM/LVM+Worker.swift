@@ -132,14 +132,14 @@ extension LVM {
     if let first { throw first }
   }
 
-  /// Lets devices of the group go on that a command which was cut off has left suspended, as LVM knows them: a table that
-  /// such a command prepared is dropped first, for LVM may never have written down what it says. Devices that another's
-  /// command works on at this moment are left alone: a report waits for that command.
+  /// Lets devices of the group go on that a command which was cut off has left suspended. A table that such a command
+  /// prepared is dropped first, for LVM may never have written down what it says; where it has, the repeat of the command
+  /// loads it (`refreshDevice`). Devices that another's command works on at this moment are left alone: a report waits
+  /// for that command.
   func resume(_ group: VolumeGroup) throws {
     let before = try DeviceMapper.halfChanged(ofGroup: group.uuid)
     guard !before.isEmpty else { return }
     let (now, _) = try report(group.name)
-    // First, for a refresh would send what waits for the pool.
     _ = removeUnmade(of: now)
     let left = try DeviceMapper.halfChanged(ofGroup: group.uuid).filter { before[$0.key]?.uuid == $0.value.uuid }
     for (name, info) in left.sorted(by: { $0.key < $1.key }) {
@@ -147,23 +147,5 @@ extension LVM {
       if info.hasPendingTable { try DeviceMapper.dropPendingTable(named: name) }
       if info.isSuspended { try DeviceMapper.resume(named: name) }
     }
-    for volume in changed(left.values.filter(\.hasPendingTable), in: group) {
-      _ = try execute(.refresh(LVPath(group.name, volume)))
-    }
-  }
-
-  /// The volumes that these devices are, or are parts of.
-  private func changed(_ devices: [DeviceMapper.Info], in group: VolumeGroup) -> Set<String> {
-    let prefix = DeviceMapper.uuidPrefix(ofGroup: group.uuid)
-    return Set(
-      devices.compactMap { device in
-        // What follows the two uuids says which part: `-tpool`, `-tdata`.
-        let uuid = device.uuid.dropFirst(prefix.count).prefix { $0 != "-" }
-        guard let volume = group.volumes.values.first(where: { $0.uuid.filter { $0 != "-" } == uuid }) else {
-          return nil
-        }
-        guard volume.isInternal else { return volume.name }
-        return group.volumes.values.first { $0.layout == .thinPool && volume.name.hasPrefix($0.name + "_t") }?.name
-      })
   }
 }
