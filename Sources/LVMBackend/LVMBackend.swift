@@ -59,7 +59,7 @@ package final class LVMBackend: Sendable {
 extension LVMBackend: EndingBackend {
   package func end(within limit: Duration) async {
     state.withLock { $0.isPrepared = false }
-    await poolMonitor.stop()
+    poolMonitor.stop()
     await lvm.close(within: limit)
   }
 }

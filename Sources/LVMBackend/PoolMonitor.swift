@@ -84,14 +84,12 @@ final class PoolMonitor: Sendable {
     }
   }
 
-  /// Ends it; a growth under way goes on to its end.
-  func stop() async {
-    let running = task.withLock { task in
-      defer { task = nil }
-      return task
+  /// Ends it. A growth under way is LVM's, and whoever waits for LVM waits for it too.
+  func stop() {
+    task.withLock { task in
+      task?.cancel()
+      task = nil
     }
-    running?.cancel()
-    await running?.value
   }
 
   func look(_ lvm: LVM) async {

@@ -87,8 +87,8 @@ final class Service: Sendable {
     state.withLock { $0.preparation = preparation }
   }
 
-  /// Ends calls within `grace` and lets go of the sockets; then waits, as long again, for what calls have left behind
-  /// them. A second call with a shorter grace hastens the first.
+  /// Ends calls within `grace` and lets go of the sockets; then waits, at most as long again, for what calls have left
+  /// behind them. A second call with a shorter grace hastens the calls.
   func stop(grace: Duration) async {
     state.withLock { $0.preparation?.cancel() }
     await server.shutdown(grace: grace)
