@@ -125,6 +125,23 @@ extension DeviceMapperSuite {
       }
     }
 
+    /// The kernel lets whoever resumes a thin volume wait for its pool, for ever if nobody resumes that.
+    @Test func `a pool that was left suspended goes on before its volumes`() async throws {
+      try await TestGroup.use { test in
+        let path = test.path("csi_a")
+        try await test.started { lvm in
+          _ = try await lvm.create(test.thin("csi_a"))
+          try await lvm.activate(path)
+        }
+        try await TestGroup.run(["dmsetup", "suspend", DeviceMapper.name(of: path)])
+        try await TestGroup.run(["dmsetup", "suspend", DeviceMapper.name(of: test.path(test.pool)) + "-tpool"])
+        try await test.started { _ in
+          let info = try DeviceMapper.info(path)
+          #expect(info?.isSuspended == false)
+        }
+      }
+    }
+
     @Test func `a group that is absent keeps no other from going on after a start`() async throws {
       try await TestGroup.use { test in
         try await TestGroup.run(["lvcreate", "-L", "32M", "-n", "a", test.name])

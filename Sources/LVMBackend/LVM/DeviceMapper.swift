@@ -1,5 +1,6 @@
 import CLVM
 import Glibc
+import Host
 import Storage
 import Synchronization
 
@@ -141,6 +142,15 @@ package enum DeviceMapper {
     _ = try Task.run(
       DM_DEVICE_RESUME, name, prepare: { dm_task_set_add_node($0.raw, DM_ADD_NODE_ON_CREATE) != 0 }
     ) { _ in }
+  }
+
+  /// How many devices lie below a device, one upon the other; 0 for one on disks alone.
+  static func depth(of info: Info) -> Int { depth(below: "/sys/dev/block/\(info.major):\(info.minor)", limit: 16) }
+
+  private static func depth(below device: String, limit: Int) -> Int {
+    let parts = (try? Directory.names(in: device + "/slaves")) ?? []
+    guard limit > 0, parts.contains(where: { $0.hasPrefix("dm-") }) else { return 0 }
+    return 1 + (parts.map { depth(below: "/sys/block/\($0)", limit: limit - 1) }.max() ?? 0)
   }
 
   /// The devices of a group that a command has left half changed: suspended, or with a table that is not theirs yet.

@@ -142,7 +142,9 @@ extension LVM {
     let (now, _) = try report(group.name)
     _ = removeUnmade(of: now)
     let left = try DeviceMapper.halfChanged(ofGroup: group.uuid).filter { before[$0.key]?.uuid == $0.value.uuid }
-    for (name, info) in left.sorted(by: { $0.key < $1.key }) {
+    // A thin volume goes on only when its pool does: the kernel lets whoever resumes it first wait for that.
+    let order = left.map { (depth: DeviceMapper.depth(of: $0.value), name: $0.key, info: $0.value) }
+    for (_, name, info) in order.sorted(by: { ($0.depth, $0.name) < ($1.depth, $1.name) }) {
       logger.warning("resuming a device that was left suspended", metadata: ["device": "\(name)"])
       if info.hasPendingTable { try DeviceMapper.dropPendingTable(named: name) }
       if info.isSuspended { try DeviceMapper.resume(named: name) }
