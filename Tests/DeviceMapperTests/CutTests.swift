@@ -86,7 +86,9 @@ extension DeviceMapperSuite {
         let name = DeviceMapper.name(of: cut.origin.path)
         #expect(throws: StorageError.self) {
           try DeviceMapper.cut([cut]) {
-            if try DeviceMapper.info(named: name)?.isSuspended == true { try DeviceMapper.resume(named: name) }
+            if try DeviceMapper.info(named: name)?.isSuspended == true {
+              try DeviceMapper.resume(named: name, isVisible: true)
+            }
           }
         }
         try await lvm.remove(cut.target.path)

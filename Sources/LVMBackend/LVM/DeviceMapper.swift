@@ -139,13 +139,16 @@ package enum DeviceMapper {
 
   /// Lets a suspended device go on, and waits until udev has seen that: it takes the name of a suspended device away, and
   /// a command that suspended its pool just then would keep it from giving the name back.
-  static func resume(named name: String) throws {
+  /// - Parameter isVisible: false for a part of volumes, which udev must not look into: it does as LVM once told it then,
+  ///   and nobody waits.
+  static func resume(named name: String, isVisible: Bool) throws {
     var cookie: UInt32 = 0
     defer { if cookie != 0 { dm_udev_wait(cookie) } }
     _ = try Task.run(
       DM_DEVICE_RESUME, name,
       prepare: {
-        dm_task_set_add_node($0.raw, DM_ADD_NODE_ON_CREATE) != 0 && dm_task_set_cookie($0.raw, &cookie, 0) != 0
+        dm_task_set_add_node($0.raw, DM_ADD_NODE_ON_CREATE) != 0
+          && (!isVisible || dm_task_set_cookie($0.raw, &cookie, 0) != 0)
       }
     ) { _ in }
   }

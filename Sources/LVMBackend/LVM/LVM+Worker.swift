@@ -147,7 +147,8 @@ extension LVM {
     for (_, name, info) in order.sorted(by: { ($0.depth, $0.name) < ($1.depth, $1.name) }) {
       logger.warning("resuming a device that was left suspended", metadata: ["device": "\(name)"])
       if info.hasPendingTable { try DeviceMapper.dropPendingTable(named: name) }
-      if info.isSuspended { try DeviceMapper.resume(named: name) }
+      let isVisible = now.volumes.values.contains { !$0.isInternal && info.isVolume($0.uuid, ofGroup: group.uuid) }
+      if info.isSuspended { try DeviceMapper.resume(named: name, isVisible: isVisible) }
     }
   }
 }
