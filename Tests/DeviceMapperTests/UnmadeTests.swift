@@ -28,18 +28,39 @@ extension DeviceMapperSuite {
       test.snapshot("css_\(number)", of: "csi_a", tags: [Self.tag])
     }
 
+    /// When a worker dies that was told to cut a snapshot.
+    private enum Death { case beforeWrittenDown, between, afterMade }
+
+    /// Looks for the time after which LVM has written a snapshot down and the pool has not made it yet: machines differ.
+    private struct Aim {
+      private(set) var delay = Duration.milliseconds(60)
+      private var step = Duration.milliseconds(40)
+
+      mutating func learn(_ death: Death) {
+        switch death {
+        case .beforeWrittenDown: delay += step
+        case .between: return
+        case .afterMade: delay = max(.zero, delay - step)
+        }
+        step = max(.milliseconds(3), step * 3 / 4)
+      }
+    }
+
     /// Kills the worker some time after it began to cut snapshot `number` of an origin that holds twice the number.
-    /// - Returns: whether it died between the two, by what LVM's own programs say.
-    private func dieWhileCutting(_ number: UInt64, _ lvm: LVM, _ test: TestGroup) async throws -> Bool {
+    /// - Returns: when it died, by what LVM's own programs say.
+    private func dieWhileCutting(
+      _ number: UInt64, after delay: Duration, _ lvm: LVM, _ test: TestGroup
+    ) async throws -> Death {
       let order = order(number, test)
       try write(2 * number, test)
       async let made = lvm.create(order)
       #expect(try await eventually { lvm.running != nil })
-      try await Task.sleep(for: .milliseconds(40 + 9 * number))
+      try await Task.sleep(for: delay)
       if let worker = lvm.worker { kill(worker, SIGKILL) }
       _ = try? await made
-      guard let own = try await test.lvs(order.path.name, "transaction_id").flatMap({ Int64($0) }) else { return false }
-      return try DeviceMapper.poolStatus(test.path(test.pool))?.transactionID == own
+      let own = try await test.lvs(order.path.name, "transaction_id").flatMap { Int64($0) }
+      guard let own else { return .beforeWrittenDown }
+      return try DeviceMapper.poolStatus(test.path(test.pool))?.transactionID == own ? .between : .afterMade
     }
 
     /// A snapshot that is reported, or made again, holds what its origin held before; then nothing is left of it.
@@ -64,8 +85,11 @@ extension DeviceMapperSuite {
         try await test.started(settings(test)) { lvm in
           try await makeOrigin(lvm, test)
           var between = 0
-          for number in 1...24 as ClosedRange<UInt64> where between < 3 {
-            if try await dieWhileCutting(number, lvm, test) { between += 1 }
+          var aim = Aim()
+          for number in 1...40 as ClosedRange<UInt64> where between < 3 {
+            let death = try await dieWhileCutting(number, after: aim.delay, lvm, test)
+            aim.learn(death)
+            if death == .between { between += 1 }
             try await check(number, lvm, test)
           }
           #expect(between > 0, "none of the deaths came between the two")
@@ -77,10 +101,15 @@ extension DeviceMapperSuite {
       try await TestGroup.use { test in
         try await test.started(settings(test)) { lvm in try await makeOrigin(lvm, test) }
         var between = 0
-        for number in 1...12 as ClosedRange<UInt64> where between < 2 {
-          let died = try await test.started(settings(test)) { lvm in try await dieWhileCutting(number * 2, lvm, test) }
-          if died { between += 1 }
-          try await test.started(settings(test)) { lvm in try await check(number * 2, lvm, test) }
+        var aim = Aim()
+        for number in 1...40 as ClosedRange<UInt64> where between < 2 {
+          let delay = aim.delay
+          let death = try await test.started(settings(test)) { lvm in
+            try await dieWhileCutting(number, after: delay, lvm, test)
+          }
+          aim.learn(death)
+          if death == .between { between += 1 }
+          try await test.started(settings(test)) { lvm in try await check(number, lvm, test) }
         }
         #expect(between > 0, "none of the deaths came between the two")
       }
@@ -93,8 +122,11 @@ extension DeviceMapperSuite {
         try await test.started(settings) { lvm in
           try await makeOrigin(lvm, test)
           var left = false
-          for number in 1...24 as ClosedRange<UInt64> where !left {
-            left = try await dieWhileCutting(number, lvm, test)
+          var aim = Aim()
+          for number in 1...40 as ClosedRange<UInt64> where !left {
+            let death = try await dieWhileCutting(number, after: aim.delay, lvm, test)
+            aim.learn(death)
+            left = death == .between
             #expect(try await eventually { (try? await lvm.group(test.name)) != nil })
             if left {
               #expect(try await lvm.volume(order(number, test).path) != nil)
