@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -24,7 +25,12 @@ static void forward(int level, const char *file, int line, int error, const char
   if (lvm.log) lvm.log(level, message);
 }
 
+/// Before it suspends a device LVM makes sure of memory, 8 MiB by default (lvm.conf(5), reserved_memory), and gives it back
+/// afterwards. What the heap keeps need not be asked of the kernel, page by page, for the next command.
+static const int kept_heap = 32 << 20;
+
 const char *clvm_start(clvm_log log) {
+  mallopt(M_TRIM_THRESHOLD, kept_heap);
   lvm.library = dlopen("liblvm2cmd.so.2.03", RTLD_NOW | RTLD_LOCAL);
   if (!lvm.library) return dlerror();
   void *(*start)(void) = (void *(*)(void))dlsym(lvm.library, "lvm2_init");
