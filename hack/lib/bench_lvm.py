@@ -123,7 +123,7 @@ def main() -> None:
                                   stdout=subprocess.PIPE, text=True, check=True)
             ours = json.loads(done.stdout.splitlines()[-1])
             server.stop()
-            theirs = executed(max(3, rounds // 2))
+            theirs = executed(max(3, rounds // 3))
             for operation in ("create", "snapshot", "delete", "stats"):
                 own, other = ours[operation]["p50"] / 1000, median(theirs[operation])
                 line(f"| {wanted} | {operation} | {own:.1f} / {ours[operation]['p99'] / 1000:.1f} | {other:.0f} "
